@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "base/macro.h"
+
+static inline bool string_equal(const char *a, const char *b) {
+        if (!a || !b)
+                return a == b;
+        return __builtin_strcmp(a, b) == 0;
+}
+
+/* strdup() that keeps NULL as NULL. Returns 0 or -ENOMEM. */
+int string_copy(const char *s, char **ret);
+
+/* Replaces the owned string *s by a copy of `value` (NULL allowed). Returns 1 if it changed, 0 if it was equal, -ENOMEM. */
+int string_replace(char **s, const char *value);
+
+/* A printable copy of untrusted bytes: valid UTF-8 stays, control characters, invalid bytes and backslashes become \xNN,
+ * at most `max` bytes of output with "..." at a cut. The caller frees *ret. Returns 0 or -ENOMEM. */
+int string_escape(const char *s, size_t max, char **ret);
+
+/* Whether `s` is valid UTF-8 without control characters (C0, DEL, C1), between 1 and `max` bytes long. */
+bool string_is_printable(const char *s, size_t max);
+
+/* Parses an unsigned decimal or hexadecimal number (no sign, no blanks, no "0x"), all of it. -EINVAL, -ERANGE. */
+int parse_u32(const char *s, unsigned base, uint32_t *ret);
+int parse_u64(const char *s, unsigned base, uint64_t *ret);
+
+/* NULL-terminated string arrays. */
+char **strv_free(char **l);
+size_t strv_length(char *const *l);
+bool strv_contains(char *const *l, const char *s);
+int strv_copy(char *const *l, char ***ret);
+/* Appends a copy of `s` to *l (NULL is an empty array). Returns 0 or -ENOMEM. */
+int strv_append(char ***l, const char *s);
+DEFINE_CLEANUP(char **, strv_free)
+#define _cleanup_strv_free_ _cleanup_(strv_freep)

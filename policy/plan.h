@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* A plan is the ordered steps of an operation, computed without touching anything. Steps of one phase do not depend on
+ * each other and may run side by side; a phase starts when the one before it has ended well. */
+
+#include "policy/request.h"
+
+typedef enum StepKind {
+        STEP_LOAD_MODULE,    /* value: the module */
+        STEP_SET_OVERRIDE,   /* value: the driver_override to set, NULL clears; prior: what it was */
+        STEP_UNBIND,         /* value: the driver to leave */
+        STEP_BIND,           /* value: the driver to bind, read back afterwards */
+        STEP_OPEN_IOMMUFD,   /* a fresh /dev/iommu, accounting locked memory per process */
+        STEP_OPEN_CDEV,      /* the device's node below /dev/vfio/devices, unbound */
+        STEP_OPEN_CONTAINER, /* a fresh /dev/vfio/vfio */
+        STEP_OPEN_GROUP,     /* /dev/vfio/GROUP, put into the container; the first one also sets the IOMMU type */
+        STEP_OPEN_DEVICE,    /* the device's fd from its group */
+        _STEP_KIND_MAX,
+        _STEP_KIND_INVALID = -EINVAL,
+} StepKind;
+
+/* "load-module", "set-override", "unbind", ... and back. */
+const char *step_kind_to_string(StepKind kind);
+StepKind step_kind_from_string(const char *s);
+
+typedef struct Step {
+        StepKind kind;
+        unsigned phase;
+        PciAddress address; /* of the device; all zero for steps that have none */
+        uint32_t group;     /* GROUP_NONE for steps that have none */
+        char *value;
+        char *prior;
+} Step;
+
+typedef struct Plan {
+        Step *steps; /* ordered by phase */
+        size_t n_steps;
+} Plan;
+
+void plan_done(Plan *plan);
+
+/* What a device was before an operation took it off the host, and what it must get back. */
+typedef struct DeviceRecord {
+        PciAddress address;
+        PciIdentity identity;
+        uint32_t group;
+        bool wanted;           /* false: a companion */
+        char *driver;          /* NULL: none */
+        char *driver_override; /* NULL: none */
+        char *vfio_driver;     /* what it is given */
+} DeviceRecord;
+
+typedef struct RecordList {
+        DeviceRecord *items; /* ordered by address */
+        size_t n_items;
+} RecordList;
+
+void record_list_done(RecordList *list);
+
+/* Records the endpoints of a selection as they are now, each to be given `vfio_driver`. */
+int record_selection(const Selection *selection, const char *vfio_driver, RecordList *ret);
+
+/* The steps that take the recorded devices off the host: (load `module` if not NULL,) the override of every endpoint of
+ * every group, then unbind, then bind. A device already on its VFIO driver is neither unbound nor bound. Returns 0 or -ENOMEM. */
+int plan_assign(const RecordList *records, const char *module, Plan *ret);
+
+/* The steps that give the recorded devices back exactly, from wherever they are now according to `facts`: the same for a
+ * release, for the undo of an assignment that failed half-way, and for recovery after a crash. First every device leaves
+ * its VFIO driver (in reverse order), so that no member is on a host driver while another is still usable; then each gets
+ * its recorded driver under an override naming it (which also binds a VF whose PF has sriov_drivers_autoprobe=0, and keeps
+ * vfio-pci's dynamic ids from winning), then its recorded override. A device that is gone, or is another device now
+ * (identity differs), or sits on a driver that is neither its VFIO driver nor its recorded one, is left alone.
+ * Returns 0 or -ENOMEM; an empty plan means everything is as recorded. */
+int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret);
+
+/* The steps that open the devices on `backend` (not BACKEND_AUTO). */
+int plan_open(const RecordList *records, Backend backend, Plan *ret);
+
+/* What of `records` is not as it was: each difference as one sentence in *ret (a string array, NULL if none). */
+int record_list_compare(const RecordList *records, const Facts *facts, char ***ret);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* Who asks for what: a request as it came in, checked for form, and the groups and devices it comes to on this host. */
+
+#include <sys/types.h>
+
+#include "policy/facts.h"
+#include "policy/refusal.h"
+
+#define OWNER_NAME_MAX 128U   /* bytes */
+#define TARGET_TEXT_MAX 64U   /* bytes */
+#define TARGETS_MAX 256U
+#define LABEL_MAX 128U        /* bytes */
+
+typedef enum Verb {
+        VERB_ASSIGN,
+        VERB_RELEASE,
+        VERB_OPEN,
+        VERB_RESERVE,
+        VERB_UNRESERVE,
+        VERB_RECOVER,
+        _VERB_MAX,
+        _VERB_INVALID = -EINVAL,
+} Verb;
+
+const char *verb_to_string(Verb verb);
+Verb verb_from_string(const char *s);
+
+typedef enum Backend {
+        BACKEND_AUTO, /* iommufd where the kernel has it, else group */
+        BACKEND_IOMMUFD,
+        BACKEND_GROUP,
+        _BACKEND_MAX,
+        _BACKEND_INVALID = -EINVAL,
+} Backend;
+
+const char *backend_to_string(Backend backend);
+Backend backend_from_string(const char *s);
+
+/* The peer behind a request, as the bus vouches for it. */
+typedef struct Caller {
+        uid_t uid;
+        pid_t pid;      /* 0: unknown; for information only, never for a decision */
+        char *bus_name; /* unique name; NULL: the daemon itself (recovery, the end of a lease) */
+} Caller;
+
+void caller_done(Caller *caller);
+int caller_copy(const Caller *caller, Caller *ret);
+
+typedef struct Request {
+        Verb verb;
+        char *owner;       /* NULL where the verb takes targets only */
+        char **targets;    /* as given, in order */
+        Caller caller;
+        Backend backend;
+        bool exact;        /* refuse companions that are not named */
+        char *label;       /* NULL: none claimed */
+        char **overrides;  /* blocker codes the caller wants to go past */
+} Request;
+
+void request_done(Request *request);
+
+/* The form of a request, checked before anything is looked up: owner name (1 to OWNER_NAME_MAX bytes of printable UTF-8, no
+ * blanks at its ends, not of the form of a target), number of targets (1 to TARGETS_MAX where the verb needs them), each
+ * target's form. Returns 0; *ret_refusal is REFUSAL_NONE if all is well, REFUSAL_INVALID_TARGET, REFUSAL_INVALID_ARGUMENT or
+ * REFUSAL_LIMITS_EXCEEDED otherwise, its message naming the (escaped, shortened) text and what was expected. */
+int request_check(const Request *request, Refusal *ret_refusal);
+
+typedef struct Target {
+        bool is_group;
+        uint32_t group;
+        PciAddress address;
+} Target;
+
+/* "0000:02:00.0", "02:00.0" or "group:14". -EINVAL for anything else. */
+int target_parse(const char *s, Target *ret);
+
+/* What the targets come to: whole groups. */
+typedef struct Selection {
+        Group **groups; /* borrowed from Facts; unique, ordered by number */
+        size_t n_groups;
+        Device **wanted; /* endpoints that were named, or all endpoints of a named group; unique, ordered by address */
+        size_t n_wanted;
+        Device **companions; /* the other endpoints of the groups, ordered by address */
+        size_t n_companions;
+} Selection;
+
+void selection_done(Selection *selection);
+
+/* Resolves targets against `facts`; the same device twice counts once. A target that does not exist is a refusal
+ * (REFUSAL_NO_SUCH_DEVICE or _GROUP, naming it). A device without a group, or a bridge named as a target, is a blocker in
+ * *ret_blockers (no-iommu, not-endpoint), so that it is told together with all others. Returns 0 or -ENOMEM. */
+int selection_resolve(const Facts *facts, char *const *targets, Selection *ret, BlockerList *ret_blockers, Refusal *ret_refusal);
