@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* The daemon's side of one assignd-worker process. Nothing here ever waits for the worker: it may hang in the kernel for
+ * ever, is never signalled and never joined; freeing a Worker closes the socket, and the process ends by itself when its
+ * last write returns. */
+
+#include <systemd/sd-event.h>
+
+#include "host/worker-protocol.h"
+
+typedef struct WorkerLauncher {
+        const char *path; /* the worker binary */
+        int sysfs_fd;     /* borrowed */
+        int dev_fd;       /* borrowed */
+} WorkerLauncher;
+
+typedef struct Worker Worker;
+
+/* An answer (owns *fd if it takes it: set to -EBADF), or, with `answer` NULL, the end of the worker: it died or closed its
+ * socket with requests unanswered, and nobody knows what of them happened. The handler may free the worker. */
+typedef void (*worker_handler_t)(Worker *worker, const WorkerAnswer *answer, int *fd, void *userdata);
+
+/* Starts a worker (posix_spawn, with only socket, sysfs, dev and stderr open) watched on `event`. Returns 0 or a negative errno. */
+int worker_new(sd_event *event, const WorkerLauncher *launcher, worker_handler_t handler, void *userdata, Worker **ret);
+Worker *worker_free(Worker *worker);
+DEFINE_CLEANUP(Worker *, worker_free)
+
+/* Sends one step; its answer comes later with the same sequence. -EAGAIN: too many unanswered (the socket is full). */
+int worker_send(Worker *worker, const WorkerRequest *request);
+
+/* Who it is, for the journal: `start_time` is field 22 of /proc/PID/stat (clock ticks since boot), 0 if unknown. */
+pid_t worker_pid(const Worker *worker);
+uint64_t worker_start_time(const Worker *worker);
+
+/* Whether the process `pid` with that start time still runs: 1, 0 or a negative errno. For workers of a daemon before us. */
+int worker_is_alive(pid_t pid, uint64_t start_time);
