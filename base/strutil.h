@@ -19,8 +19,19 @@ int string_replace(char **s, const char *value);
  * at most `max` bytes of output with "..." at a cut. The caller frees *ret. Returns 0 or -ENOMEM. */
 int string_escape(const char *s, size_t max, char **ret);
 
+/* The same into `buffer` of `size` bytes (at least 1), NUL included; backslashes stay unless `escape_backslash`. Returns the
+ * length written. */
+size_t string_escape_to(const char *s, bool escape_backslash, char *buffer, size_t size);
+
+/* The length in bytes of the character that the NUL-terminated `s` begins with; 0 if it is a control character (C0, DEL, C1), not
+ * valid UTF-8, or the end. */
+size_t utf8_printable_length(const char *s);
+
 /* Whether `s` is valid UTF-8 without control characters (C0, DEL, C1), between 1 and `max` bytes long. */
 bool string_is_printable(const char *s, size_t max);
+
+/* The value of a hexadecimal digit of either case, else -EINVAL. */
+int hex_digit(char c);
 
 /* Parses an unsigned decimal or hexadecimal number (no sign, no blanks, no "0x"), all of it. -EINVAL, -ERANGE. */
 int parse_u32(const char *s, unsigned base, uint32_t *ret);
