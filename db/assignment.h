@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* Who has what: assignments with their groups and, for each device, what it was before and must get back. */
+
+#include "db/db.h"
+
+typedef struct DbAssignment {
+        int64_t id;        /* never reused */
+        const char *owner;
+        const char *state; /* "assigning" (meant, not yet held), "active", "releasing", "ended", "undone" */
+        const char *label; /* NULL: none */
+        const char *backend;
+        bool lease;
+        int64_t caller_uid;
+        const char *boot_id; /* written from the Db */
+        uint64_t created_usec;
+        uint64_t ended_usec; /* 0: not yet */
+        const char *end_reason; /* NULL: none */
+} DbAssignment;
+
+typedef struct DbAssignedDevice {
+        const char *address;
+        uint32_t vendor, device, subsystem_vendor, subsystem_device, class, revision;
+        uint32_t group;
+        bool wanted;             /* false: a companion */
+        const char *driver;      /* before; NULL: none */
+        const char *override;    /* before; NULL: none */
+        const char *vfio_driver;
+} DbAssignedDevice;
+
+/* All that write need an open transaction. Strings are copied. */
+int db_assignment_insert(Db *db, const DbAssignment *assignment, const DbAssignedDevice *devices, size_t n_devices, int64_t *ret_id);
+int db_assignment_set_state(Db *db, int64_t id, const char *state, uint64_t ended_usec, const char *end_reason);
+int db_assignment_set_backend(Db *db, int64_t id, const char *backend);
+
+/* Every assignment that has not ended (assigning, active, releasing), oldest first; strings are borrowed for the call. A
+ * negative return of the callback ends the walk and is returned. */
+typedef int (*db_assignment_handler_t)(const DbAssignment *assignment, const DbAssignedDevice *devices, size_t n_devices, void *userdata);
+int db_assignment_foreach_open(Db *db, db_assignment_handler_t handler, void *userdata);
