@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What the command line says. Every path has its default in the system; tests pass trees of their own. */
+
+#include "base/macro.h"
+
+typedef struct Config {
+        const char *sysfs_path;      /* "/sys" */
+        const char *dev_path;        /* "/dev" */
+        const char *proc_path;       /* "/proc": for the boot id */
+        const char *state_directory; /* --state-directory, $STATE_DIRECTORY, or the built-in one */
+        const char *worker_path;
+        const char *pci_ids_path;    /* NULL: the system's */
+        const char *uevent_socket;   /* NULL: the kernel's uevents; "": none; else a datagram socket to bind */
+        uint64_t slow_usec;
+        uint64_t stuck_usec;
+} Config;
+
+/* Returns 1 to go on, 0 if --help or --version did the work, -EINVAL after saying on stderr what is wrong. */
+int config_parse(int argc, char *argv[], Config *ret);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* The manager owns the inventory, the assignments, the operations and the database, and routes requests between them. It
+ * knows no bus: whoever shows it to the world is its observer. */
+
+#include <systemd/sd-event.h>
+
+#include "daemon/assignment.h"
+#include "daemon/config.h"
+#include "daemon/inventory.h"
+#include "daemon/operation.h"
+#include "daemon/queue.h"
+#include "db/audit.h"
+#include "db/inventory.h"
+
+typedef enum GroupState {
+        GROUP_STATE_HOST,
+        GROUP_STATE_RESERVED,
+        GROUP_STATE_ASSIGNED,
+        GROUP_STATE_RELEASING,
+        GROUP_STATE_BUSY,
+        GROUP_STATE_STUCK,
+        GROUP_STATE_QUARANTINED,
+        _GROUP_STATE_MAX,
+} GroupState;
+
+const char *group_state_to_string(GroupState state);
+
+/* Every callback may be NULL. Pointers are borrowed for the call; `*_removed` comes when the object is already gone. */
+typedef struct ManagerObserver {
+        void (*ready)(void *userdata); /* recovered and scanned: the daemon may show itself */
+        void (*device_changed)(void *userdata, const PciAddress *address, const Device *before, const Device *now);
+        void (*group_changed)(void *userdata, uint32_t number, bool before, const Group *now); /* shape, state or viability */
+        void (*assignment_added)(void *userdata, const Assignment *assignment);   /* became active */
+        void (*assignment_changed)(void *userdata, const Assignment *assignment);
+        void (*assignment_removed)(void *userdata, uint64_t id, const char *owner);
+        void (*operation_added)(void *userdata, const Operation *operation);
+        void (*operation_changed)(void *userdata, const Operation *operation);
+        void (*operation_removed)(void *userdata, const Operation *operation); /* ended; State tells how */
+        void *userdata;
+} ManagerObserver;
+
+/* Ended operations that can still be asked for. */
+#define MANAGER_FINISHED_MAX 64U
+
+typedef struct Manager {
+        const Config *config;
+        sd_event *event;
+        int sysfs_fd;
+        int dev_fd;
+        Db *db;
+        Inventory inventory;
+        AssignmentTable assignments;
+        Queue queue;             /* operations that run */
+        Operation **operations;  /* all that are known, ordered by id: running ones and the last finished ones */
+        size_t n_operations;
+        struct Lease *leases;
+        size_t n_leases;
+        struct Recovery *recovery;
+        OperationContext context;
+        ManagerObserver observer;
+} Manager;
+
+/* Opens the roots and the database and loads what it says. -EUCLEAN after logging why the database cannot be used. */
+int manager_new(const Config *config, sd_event *event, Manager **ret);
+Manager *manager_free(Manager *manager);
+DEFINE_CLEANUP(Manager *, manager_free)
+
+/* To be set before manager_start(). */
+void manager_set_observer(Manager *manager, const ManagerObserver *observer);
+void manager_set_module_loader(Manager *manager, const ModuleLoader *loader);
+
+/* Scans, then recovers what a daemon before us left unfinished; `ready` is called when that is done (from the event loop). */
+int manager_start(Manager *manager);
+
+static inline const Facts *manager_facts(const Manager *manager) {
+        return &manager->inventory.facts;
+}
+
+GroupState manager_group_state(const Manager *manager, uint32_t number);
+/* Borrowed; NULL: none. */
+const Assignment *manager_find_assignment(const Manager *manager, uint64_t id);
+const Assignment *manager_group_assignment(const Manager *manager, uint32_t number); /* active or releasing */
+Operation *manager_find_operation(const Manager *manager, uint64_t id);
+Operation *manager_group_operation(const Manager *manager, uint32_t number);
+
+/* The backend that BACKEND_AUTO comes to on this host: group, or iommufd where /dev/iommu exists. */
+Backend manager_default_backend(const Manager *manager);
+
+typedef struct PlanResult {
+        Plan plan;         /* empty where refused */
+        Refusal refusal;   /* REFUSAL_NONE: possible */
+        char **devices;    /* addresses of all endpoints it comes to */
+        char **companions; /* those of them that were not named */
+        uint32_t *groups;
+        size_t n_groups;
+} PlanResult;
+
+void plan_result_done(PlanResult *result);
+
+/* What assign or release (request->verb) would do now; changes nothing, not even the audit trail. For release, targets may be
+ * empty and the owner given, or the other way round. */
+int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
+
+/* Each of these checks the request (request_check() included), and either refuses (0, *ret_refusal filled, *ret NULL;
+ * refusals that are not about form or existence leave an audit row) or begins an operation (0, *ret borrowed from the
+ * manager, running). A negative errno is a failure of ours. *request is consumed either way.
+ *
+ * manager_assign(): the operation's `assignment` names the new assignment. lease_fd (-EBADF: none; taken over on success) is
+ * our end of a lease: when the other end is closed the assignment is released.
+ * manager_release(): of an owner (all its assignments) or of targets (whole assignments only: naming one group of several
+ * is refused).
+ * manager_open(): opens the devices (addresses; NULL: all) of an active assignment; the fds are in the ended operation. */
+int manager_assign(Manager *manager, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret);
+int manager_release(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret);
+int manager_release_assignment(Manager *manager, uint64_t id, Caller *caller, Refusal *ret_refusal, Operation **ret);
+int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *caller, Refusal *ret_refusal, Operation **ret);
+
+int manager_rescan(Manager *manager);
+
+/* SIGHUP and Reload(): re-reads what can be re-read (a rescan; policy, later). */
+int manager_reload(Manager *manager);
+
+/* "ok", or "degraded: ..." with the reason. Borrowed, static text. */
+const char *manager_health(const Manager *manager);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* An operation runs the steps of a plan through a worker of its own and journals every one of them:
+ *
+ *   begin ── rows committed ──> running ──(all phases well)──> done
+ *                                 │ a step failed
+ *                                 v
+ *                               undoing ──────────────────────> failed
+ *
+ * running and undoing are also `stuck` while a step (or the database) has not answered for stuck_usec; nothing is done about
+ * it but to say so: the step's worker is never signalled, and the operation goes on when it answers. What an operation means
+ * (its assignment, its audit row) is its owner's business: see OperationOwner. */
+
+#include <systemd/sd-event.h>
+
+#include "db/db.h"
+#include "host/worker.h"
+#include "policy/plan.h"
+
+typedef enum OperationState {
+        OPERATION_RUNNING,
+        OPERATION_UNDOING,
+        OPERATION_DONE,
+        OPERATION_FAILED,
+        OPERATION_INTERRUPTED, /* its daemon died; another operation recovered its groups */
+        _OPERATION_STATE_MAX,
+} OperationState;
+
+const char *operation_state_to_string(OperationState state);
+
+typedef enum StepState {
+        STEP_PLANNED,
+        STEP_ISSUED,
+        STEP_DONE,
+        STEP_FAILED,
+        STEP_SKIPPED,
+        STEP_UNKNOWN,
+        _STEP_STATE_MAX,
+} StepState;
+
+typedef struct StepProgress {
+        StepState state;
+        int error; /* 0 or negative errno */
+        bool undo;
+        bool dirty; /* changed since it was last journalled */
+} StepProgress;
+
+/* An fd that a step opened, owned by the operation until taken. */
+typedef struct OpenedFd {
+        StepKind kind;
+        PciAddress address; /* of STEP_OPEN_CDEV and STEP_OPEN_DEVICE */
+        uint32_t group;     /* of STEP_OPEN_GROUP */
+        int fd;
+} OpenedFd;
+
+/* Asks for a kernel module without blocking, and calls `done` once, later or at once, with 0 or a negative errno. */
+typedef void (*module_done_t)(int error, void *userdata);
+typedef struct ModuleLoader {
+        int (*load)(void *userdata, const char *module, module_done_t done, void *done_userdata);
+        void *userdata;
+} ModuleLoader;
+
+/* What every operation of a daemon shares; borrowed, outlives the operations. */
+typedef struct OperationContext {
+        sd_event *event;
+        Db *db;
+        WorkerLauncher launcher;
+        ModuleLoader module_loader; /* load NULL: a needed module is a failed step (-ENOENT) */
+        uint64_t slow_usec;         /* a step that takes longer is logged */
+        uint64_t stuck_usec;        /* a step that takes longer makes the operation stuck */
+} OperationContext;
+
+typedef struct Operation Operation;
+
+/* What the operation's owner (the manager) decides. All are called from the event loop, and none may free the operation. */
+typedef struct OperationOwner {
+        /* Adds the owner's own rows to the transaction that journals the begin, after the operation got its id. */
+        int (*journal_begin)(Operation *operation, void *userdata);
+        /* After a failed step: the plan that undoes what was done (empty: nothing to undo). */
+        int (*plan_undo)(Operation *operation, void *userdata, Plan *ret);
+        /* Adds the owner's rows to the transaction that ends the operation; may complete `outcome`. */
+        int (*journal_end)(Operation *operation, void *userdata);
+        /* After that commit, before the watchers hear of it. */
+        void (*ended)(Operation *operation, void *userdata);
+        /* State, stuck or progress changed. */
+        void (*changed)(Operation *operation, void *userdata);
+} OperationOwner;
+
+typedef void (*operation_watch_t)(Operation *operation, void *userdata);
+typedef struct OperationWatch {
+        operation_watch_t handler;
+        void *userdata;
+} OperationWatch;
+
+struct Operation {
+        uint64_t id; /* never reused; 0 until begun */
+        Verb verb;
+        OperationState state;
+        bool stuck;
+        bool keep_going; /* giving back: a failed step spoils its own device, not the others, and is not undone */
+        Caller caller;
+        char *owner_name;   /* whom it is for; NULL: nobody in particular */
+        char **targets;     /* as asked for */
+        uint64_t assignment; /* 0: none */
+        uint32_t *groups;   /* ordered */
+        size_t n_groups;
+        Plan plan;          /* with the undo's steps behind the others once undoing */
+        StepProgress *progress; /* one a step of `plan` */
+        Refusal outcome;    /* REFUSAL_NONE while all is well */
+        uint64_t created_usec;  /* realtime */
+        uint64_t finished_usec; /* 0: not yet */
+        OpenedFd *fds;
+        size_t n_fds;
+
+        const OperationContext *context;
+        const OperationOwner *owner;
+        void *userdata;
+        Worker *worker;
+        bool awaiting_module;
+        size_t n_unanswered;
+        unsigned phase;     /* the one that runs */
+        sd_event_source *timer;
+        sd_event_source *advance;
+        uint64_t phase_began_usec; /* monotonic */
+        bool said_slow;
+        OperationWatch *watches;
+        size_t n_watches;
+};
+
+/* Takes caller, targets and plan over when it returns 0 (they are left empty). */
+int operation_new(const OperationContext *context, const OperationOwner *owner, void *userdata, Verb verb, Caller *caller,
+                  const char *owner_name, char ***targets, const uint32_t *groups, size_t n_groups, Plan *plan, Operation **ret);
+Operation *operation_free(Operation *operation);
+DEFINE_CLEANUP(Operation *, operation_free)
+
+/* Journals the operation and starts it; from then on everything happens on the event loop. A negative errno: nothing was
+ * journalled and nothing happens (-ENOSPC, -EROFS, ... from the database). */
+int operation_begin(Operation *operation);
+
+/* Calls `handler` once when the operation has ended. Watching an ended operation is a caller's bug. */
+int operation_watch(Operation *operation, operation_watch_t handler, void *userdata);
+void operation_unwatch(Operation *operation, operation_watch_t handler, void *userdata);
+
+static inline bool operation_has_ended(const Operation *operation) {
+        return operation->state == OPERATION_DONE || operation->state == OPERATION_FAILED || operation->state == OPERATION_INTERRUPTED;
+}
+
+/* "running", "undoing", "stuck", "done", "failed", "interrupted" */
+const char *operation_state_word(const Operation *operation);
+
+/* Steps that were answered, of all that are planned. */
+void operation_get_progress(const Operation *operation, unsigned *ret_done, unsigned *ret_total);
