@@ -32,6 +32,26 @@ int string_replace(char **s, const char *value) {
         return 1;
 }
 
+int string_vformat(char **ret, const char *format, va_list ap) {
+        char *s;
+
+        if (vasprintf(&s, format, ap) < 0)
+                return -ENOMEM;
+
+        *ret = s;
+        return 0;
+}
+
+int string_format(char **ret, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = string_vformat(ret, format, ap);
+        va_end(ap);
+        return r;
+}
+
 /* The length a UTF-8 sequence that starts with `lead` has, 0 if none does. Overlong two-byte leads (c0, c1) and leads of
  * code points above U+10FFFF (f5 and up) start none. */
 static size_t utf8_lead_length(unsigned char lead) {
@@ -166,6 +186,13 @@ int parse_u32(const char *s, unsigned base, uint32_t *ret) {
 
         *ret = (uint32_t) value;
         return 0;
+}
+
+int string_table_find(const char *const *table, size_t n, const char *s) {
+        for (size_t i = 0; s && i < n; i++)
+                if (string_equal(table[i], s))
+                        return (int) i;
+        return -EINVAL;
 }
 
 char **strv_free(char **l) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdarg.h>
+
 #include "base/macro.h"
 
 static inline bool string_equal(const char *a, const char *b) {
@@ -14,6 +16,10 @@ int string_copy(const char *s, char **ret);
 
 /* Replaces the owned string *s by a copy of `value` (NULL allowed). Returns 1 if it changed, 0 if it was equal, -ENOMEM. */
 int string_replace(char **s, const char *value);
+
+/* Freshly allocated formatted text, which the caller frees. Returns 0 or -ENOMEM. */
+int string_format(char **ret, const char *format, ...) _printf_(2, 3);
+int string_vformat(char **ret, const char *format, va_list ap) _printf_(2, 0);
 
 /* A printable copy of untrusted bytes: valid UTF-8 stays, control characters, invalid bytes and backslashes become \xNN,
  * at most `max` bytes of output with "..." at a cut. The caller frees *ret. Returns 0 or -ENOMEM. */
@@ -36,6 +42,9 @@ int hex_digit(char c);
 /* Parses an unsigned decimal or hexadecimal number (no sign, no blanks, no "0x"), all of it. -EINVAL, -ERANGE. */
 int parse_u32(const char *s, unsigned base, uint32_t *ret);
 int parse_u64(const char *s, unsigned base, uint64_t *ret);
+
+/* The index of `s` (NULL is found nowhere) in a table of `n` words of which some may be NULL, else -EINVAL: enums from their words. */
+int string_table_find(const char *const *table, size_t n, const char *s);
 
 /* NULL-terminated string arrays. */
 char **strv_free(char **l);

@@ -30,6 +30,10 @@ typedef enum RefusalCode {
         _REFUSAL_CODE_INVALID = -EINVAL,
 } RefusalCode;
 
+/* The last part of the error's name: "NotViable", "Busy", ...; "InvalidArgs", "NotSupported" and "Failed" for those whose
+ * D-Bus name is a standard one; NULL for REFUSAL_NONE. */
+const char *refusal_code_to_string(RefusalCode code);
+
 typedef struct Refusal {
         RefusalCode code;
         char *message; /* one or more sentences for people; NULL only if code is REFUSAL_NONE or memory ran out */
@@ -43,6 +47,6 @@ int refusal_set(Refusal *refusal, RefusalCode code, const char *format, ...) _pr
 
 /* Moves `blockers` (emptied) into an empty refusal and chooses code and message from them. The code is that of the most
  * lasting blocker, since that is what the caller has to act on:
- * policy-denied > label-* > quarantined > stuck > whatever makes the group not viable > owned > busy.
- * The message names each blocker's device and detail. Returns 0 or -ENOMEM. */
+ * policy-denied > label-* > quarantined > stuck > identity-changed > whatever makes the group not viable > owned, reserved > busy.
+ * The message names each blocker's device and detail. An empty list leaves the refusal as it is. Returns 0 or -ENOMEM. */
 int refusal_from_blockers(Refusal *refusal, BlockerList *blockers);

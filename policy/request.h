@@ -76,6 +76,9 @@ typedef struct Target {
 /* "0000:02:00.0", "02:00.0" or "group:14". -EINVAL for anything else. */
 int target_parse(const char *s, Target *ret);
 
+/* Refuses `s`, which is no target, with REFUSAL_INVALID_TARGET. Returns 0 or -ENOMEM. */
+int target_refuse(const char *s, Refusal *refusal);
+
 /* What the targets come to: whole groups. */
 typedef struct Selection {
         Group **groups; /* borrowed from Facts; unique, ordered by number */
@@ -89,6 +92,6 @@ typedef struct Selection {
 void selection_done(Selection *selection);
 
 /* Resolves targets against `facts`; the same device twice counts once. A target that does not exist is a refusal
- * (REFUSAL_NO_SUCH_DEVICE or _GROUP, naming it). A device without a group, or a bridge named as a target, is a blocker in
+ * (REFUSAL_NO_SUCH_DEVICE or _GROUP, naming every such target; *ret is then left alone). A device without a group, or a bridge named as a target, is a blocker in
  * *ret_blockers (no-iommu, not-endpoint), so that it is told together with all others. Returns 0 or -ENOMEM. */
 int selection_resolve(const Facts *facts, char *const *targets, Selection *ret, BlockerList *ret_blockers, Refusal *ret_refusal);

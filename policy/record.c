@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "policy/plan.h"
+
+#include <stdarg.h>
+
+#include "base/strutil.h"
+
+static void device_record_done(DeviceRecord *record) {
+        free(record->driver);
+        free(record->driver_override);
+        free(record->vfio_driver);
+        *record = (DeviceRecord){};
+}
+
+void record_list_done(RecordList *list) {
+        for (size_t i = 0; i < list->n_items; i++)
+                device_record_done(&list->items[i]);
+        free(list->items);
+        *list = (RecordList){};
+}
+
+static int device_record_fill(const Device *device, bool wanted, const char *vfio_driver, DeviceRecord *record) {
+        int r;
+
+        record->address = device->address;
+        record->identity = device->identity;
+        record->group = device->group;
+        record->wanted = wanted;
+
+        r = string_copy(device->driver, &record->driver);
+        if (r >= 0)
+                r = string_copy(device->driver_override, &record->driver_override);
+        if (r >= 0)
+                r = string_copy(vfio_driver, &record->vfio_driver);
+        return r;
+}
+
+/* Whether the next device to record is the next wanted one, both arrays being ordered by address. */
+static bool wanted_is_next(const Selection *s, size_t w, size_t c) {
+        if (w == s->n_wanted || c == s->n_companions)
+                return w < s->n_wanted;
+        return pci_address_compare(&s->wanted[w]->address, &s->companions[c]->address) < 0;
+}
+
+int record_selection(const Selection *selection, const char *vfio_driver, RecordList *ret) {
+        _cleanup_(record_list_done) RecordList list = {};
+        size_t n = selection->n_wanted + selection->n_companions, w = 0, c = 0;
+
+        list.items = calloc(n > 0 ? n : 1, sizeof(DeviceRecord));
+        if (!list.items)
+                return -ENOMEM;
+
+        while (list.n_items < n) {
+                bool wanted = wanted_is_next(selection, w, c);
+                const Device *device = wanted ? selection->wanted[w++] : selection->companions[c++];
+                int r = device_record_fill(device, wanted, vfio_driver, &list.items[list.n_items++]);
+
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = list;
+        list = (RecordList){};
+        return 0;
+}
+
+static int _printf_(2, 3) add_difference(char ***differences, const char *format, ...) {
+        _cleanup_free_ char *s = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = string_vformat(&s, format, ap);
+        va_end(ap);
+        if (r < 0)
+                return r;
+        return strv_append(differences, s);
+}
+
+static int compare_driver(const DeviceRecord *record, const Device *device, char ***differences) {
+        const char *name = PCI_ADDRESS_FORMAT(&record->address);
+
+        if (string_equal(device->driver, record->driver))
+                return 0;
+        if (!device->driver)
+                return add_difference(differences, "%s has no driver and was on %s", name, record->driver);
+        if (!record->driver)
+                return add_difference(differences, "%s is on the driver %s and had none", name, device->driver);
+        return add_difference(differences, "%s is on the driver %s and was on %s", name, device->driver, record->driver);
+}
+
+static int compare_override(const DeviceRecord *record, const Device *device, char ***differences) {
+        const char *name = PCI_ADDRESS_FORMAT(&record->address);
+
+        if (string_equal(device->driver_override, record->driver_override))
+                return 0;
+        if (!device->driver_override)
+                return add_difference(differences, "%s has no driver_override and had %s", name, record->driver_override);
+        if (!record->driver_override)
+                return add_difference(differences, "%s has the driver_override %s and had none", name, device->driver_override);
+        return add_difference(differences, "%s has the driver_override %s and had %s", name, device->driver_override, record->driver_override);
+}
+
+static int compare_record(const DeviceRecord *record, const Facts *facts, char ***differences) {
+        const Device *device = facts_find_device(facts, &record->address);
+        const char *name = PCI_ADDRESS_FORMAT(&record->address);
+        int r;
+
+        if (!device)
+                return add_difference(differences, "%s is gone", name);
+        if (!pci_identity_equal(&device->identity, &record->identity))
+                return add_difference(differences, "%s is another device now (%04x:%04x, was %04x:%04x)", name,
+                                      device->identity.vendor, device->identity.device, record->identity.vendor, record->identity.device);
+
+        r = compare_driver(record, device, differences);
+        if (r < 0)
+                return r;
+        return compare_override(record, device, differences);
+}
+
+int record_list_compare(const RecordList *records, const Facts *facts, char ***ret) {
+        _cleanup_strv_free_ char **differences = NULL;
+
+        for (size_t i = 0; i < records->n_items; i++) {
+                int r = compare_record(&records->items[i], facts, &differences);
+
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(differences);
+        return 0;
+}
