@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "host/kernel-sysfs.h"
+#include "host/kernel-vfio.h"
+
+const KernelOps kernel_ops = {
+        .set_override = kernel_sysfs_set_override,
+        .unbind = kernel_sysfs_unbind,
+        .bind = kernel_sysfs_bind,
+        .open_iommufd = kernel_vfio_open_iommufd,
+        .open_cdev = kernel_vfio_open_cdev,
+        .open_container = kernel_vfio_open_container,
+        .open_group = kernel_vfio_open_group,
+        .open_device = kernel_vfio_open_device,
+};

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "host/worker-protocol.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/strutil.h"
+
+/* include/linux/err.h: the range of errnos that the kernel can return. */
+#define ERRNO_MAX 4095
+
+/* SCM_RIGHTS data is padded to the alignment of size_t, so a control buffer for one fd has room for a second. */
+#define FDS_MAX 2
+
+_Static_assert(sizeof(WorkerRequest) == 32 + WORKER_NAME_MAX, "the request has no hidden padding");
+_Static_assert(sizeof(WorkerAnswer) == 16 + WORKER_NAME_MAX, "the answer has no hidden padding");
+
+static bool name_is_plain(const char *name) {
+        return string_is_printable(name, WORKER_NAME_MAX - 1) && !strchr(name, '/') && !string_equal(name, ".") && !string_equal(name, "..");
+}
+
+static bool name_fits_action(uint32_t action, const char *name) {
+        switch ((WorkerAction) action) {
+
+        case WORKER_SET_OVERRIDE:
+                return name[0] == '\0' || name_is_plain(name);
+
+        case WORKER_UNBIND:
+        case WORKER_BIND:
+                return name_is_plain(name);
+
+        case WORKER_OPEN_IOMMUFD:
+        case WORKER_OPEN_CDEV:
+        case WORKER_OPEN_CONTAINER:
+        case WORKER_OPEN_GROUP:
+        case WORKER_OPEN_DEVICE:
+                return name[0] == '\0';
+
+        case _WORKER_ACTION_MAX:
+                return false;
+        }
+
+        return false;
+}
+
+int worker_request_make(WorkerAction action, uint64_t sequence, const PciAddress *address, uint32_t group, const char *name, WorkerRequest *ret) {
+        WorkerRequest request = {
+                .version = WORKER_PROTOCOL_VERSION,
+                .action = action,
+                .sequence = sequence,
+                .group = group,
+        };
+
+        assert(ret);
+
+        if (name && strlen(name) >= WORKER_NAME_MAX)
+                return -EINVAL;
+        if (name)
+                memcpy(request.name, name, strlen(name));
+        if (address) {
+                request.domain = address->domain;
+                request.bus = address->bus;
+                request.slot = address->slot;
+                request.function = address->function;
+        }
+
+        if (worker_request_check(&request) < 0)
+                return -EINVAL;
+
+        *ret = request;
+        return 0;
+}
+
+int worker_request_check(const WorkerRequest *request) {
+        size_t length;
+
+        assert(request);
+
+        if (request->version != WORKER_PROTOCOL_VERSION || request->action >= _WORKER_ACTION_MAX)
+                return -EBADMSG;
+        if (request->slot > 0x1f || request->function > 7 || request->reserved != 0 || request->padding != 0)
+                return -EBADMSG;
+
+        length = strnlen(request->name, sizeof(request->name));
+        if (length == sizeof(request->name) || !name_fits_action(request->action, request->name))
+                return -EBADMSG;
+
+        return 0;
+}
+
+static int answer_check(const WorkerAnswer *answer) {
+        if (answer->version != WORKER_PROTOCOL_VERSION || answer->error > 0 || answer->error < -ERRNO_MAX)
+                return -EBADMSG;
+        if (strnlen(answer->found, sizeof(answer->found)) == sizeof(answer->found))
+                return -EBADMSG;
+
+        return 0;
+}
+
+int worker_answer_send(int socket_fd, const WorkerAnswer *answer, int fd) {
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        struct iovec iov = { .iov_base = (void *) answer, .iov_len = sizeof(*answer) };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+        ssize_t n;
+
+        assert(answer);
+
+        if (fd >= 0) {
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+                message.msg_control = &control;
+                message.msg_controllen = sizeof(control);
+        }
+
+        do
+                n = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+
+        return n < 0 ? -errno : 0;
+}
+
+static size_t take_fds(struct msghdr *message, int ret[static FDS_MAX]) {
+        size_t n_fds = 0;
+
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+                size_t n;
+
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+                        continue;
+
+                n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                assert(n_fds + n <= FDS_MAX);
+                memcpy(ret + n_fds, CMSG_DATA(c), n * sizeof(int));
+                n_fds += n;
+        }
+
+        return n_fds;
+}
+
+int worker_answer_receive(int socket_fd, WorkerAnswer *ret, int *ret_fd) {
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        WorkerAnswer answer;
+        struct iovec iov = { .iov_base = &answer, .iov_len = sizeof(answer) };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        int fds[FDS_MAX] = { -EBADF, -EBADF };
+        _cleanup_close_ int first = -EBADF, second = -EBADF;
+        size_t n_fds;
+        ssize_t n;
+
+        assert(ret && ret_fd);
+
+        do
+                n = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+
+        n_fds = take_fds(&message, fds);
+        first = fds[0];
+        second = fds[1];
+        if (n == 0 && n_fds == 0)
+                return 0;
+        if ((size_t) n != sizeof(answer) || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || answer_check(&answer) < 0)
+                return -EBADMSG;
+        if (n_fds > 1 || (n_fds == 1 && answer.error < 0))
+                return -EBADMSG;
+
+        *ret = answer;
+        *ret_fd = TAKE_FD(first);
+        return 1;
+}
