@@ -55,9 +55,9 @@ typedef struct Manager {
         Queue queue;             /* operations that run */
         Operation **operations;  /* all that are known, ordered by id: running ones and the last finished ones */
         size_t n_operations;
-        struct Lease *leases;
+        struct Lease **leases;
         size_t n_leases;
-        struct Recovery *recovery;
+        struct Recovery *recovery; /* NULL once it is over */
         OperationContext context;
         ManagerObserver observer;
 } Manager;
@@ -124,3 +124,27 @@ int manager_reload(Manager *manager);
 
 /* "ok", or "degraded: ..." with the reason. Borrowed, static text. */
 const char *manager_health(const Manager *manager);
+
+/* For the verbs of this folder (assign.c, release.c, open.c, recover.c): */
+
+/* Takes the operation's groups and begins it. Takes `operation` over when it returns 0 with no refusal; a group that is
+ * taken (REFUSAL_BUSY) or a database that cannot be written (REFUSAL_DEGRADED) is a refusal. */
+int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal, Operation **ret);
+
+/* The operation has ended: frees its groups, settles leases, tells the observer. */
+void manager_operation_ended(Manager *manager, Operation *operation);
+void manager_operation_changed(Manager *manager, Operation *operation);
+
+void manager_say_groups(Manager *manager, const uint32_t *groups, size_t n_groups);
+void manager_refresh_devices(Manager *manager, const RecordList *records);
+
+int manager_add_lease(Manager *manager, uint64_t assignment, int *fd);
+
+/* Takes the assignment out of the table (and its lease with it), tells the observer, and frees it. */
+void manager_drop_assignment(Manager *manager, uint64_t id);
+
+/* Appends what the group's state means for somebody who wants it: owned, busy, stuck. */
+int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers);
+
+/* Leaves an audit row for a refusal, unless it is about the form or existence of what was asked for. */
+void manager_audit_refusal(Manager *manager, const Request *request, const PlanResult *result);

@@ -43,7 +43,8 @@ typedef struct StepProgress {
         StepState state;
         int error; /* 0 or negative errno */
         bool undo;
-        bool dirty; /* changed since it was last journalled */
+        bool journalled; /* has a row */
+        bool dirty;      /* changed since its row was written */
 } StepProgress;
 
 /* An fd that a step opened, owned by the operation until taken. */
@@ -75,11 +76,14 @@ typedef struct Operation Operation;
 
 /* What the operation's owner (the manager) decides. All are called from the event loop, and none may free the operation. */
 typedef struct OperationOwner {
-        /* Adds the owner's own rows to the transaction that journals the begin, after the operation got its id. */
+        /* Adds the owner's own rows to the transaction that journals the begin, before the operation's row (an assign sets
+         * `assignment` here). */
         int (*journal_begin)(Operation *operation, void *userdata);
         /* After a failed step: the plan that undoes what was done (empty: nothing to undo). */
         int (*plan_undo)(Operation *operation, void *userdata, Plan *ret);
-        /* Adds the owner's rows to the transaction that ends the operation; may complete `outcome`. */
+        /* Every step is over and `state` says how: the owner looks at the host once more and completes `outcome`. */
+        void (*settled)(Operation *operation, void *userdata);
+        /* Adds the owner's rows to the transaction that ends the operation. Called again if that transaction failed. */
         int (*journal_end)(Operation *operation, void *userdata);
         /* After that commit, before the watchers hear of it. */
         void (*ended)(Operation *operation, void *userdata);
@@ -117,13 +121,13 @@ struct Operation {
         const OperationOwner *owner;
         void *userdata;
         Worker *worker;
-        bool awaiting_module;
-        size_t n_unanswered;
-        unsigned phase;     /* the one that runs */
-        sd_event_source *timer;
-        sd_event_source *advance;
-        uint64_t phase_began_usec; /* monotonic */
-        bool said_slow;
+        bool worker_is_new; /* not journalled yet */
+        size_t n_unanswered;    /* steps that are issued and have no answer */
+        bool begun;             /* its row is committed */
+        bool settled;
+        sd_event_source *timer;   /* slow, then stuck; or the database's retry */
+        sd_event_source *advance; /* runs once all steps of a phase are answered */
+        bool slow;
         OperationWatch *watches;
         size_t n_watches;
 };

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/audit.h"
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/strutil.h"
+
+DEFINE_CLEANUP(json_t *, json_decref)
+
+static json_t *json_strings(char *const *l) {
+        json_t *array = json_array();
+
+        for (size_t i = 0; l && l[i]; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (string_escape(l[i], TARGET_TEXT_MAX * 2, &text) < 0 || json_array_append_new(array, json_string(text)) < 0) {
+                        json_decref(array);
+                        return NULL;
+                }
+        }
+        return array;
+}
+
+static json_t *json_numbers(const uint32_t *numbers, size_t n) {
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < n; i++)
+                if (json_array_append_new(array, json_integer(numbers[i])) < 0) {
+                        json_decref(array);
+                        return NULL;
+                }
+        return array;
+}
+
+static json_t *json_blockers(const BlockerList *blockers) {
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < blockers->n_items; i++) {
+                const Blocker *b = &blockers->items[i];
+                json_t *object = json_pack("{s:s, s:s?, s:s?}", "code", blocker_code_to_string(b->code), "device", b->device, "detail", b->detail);
+
+                if (object && b->group != GROUP_NONE)
+                        (void) json_object_set_new(object, "group", json_integer(b->group));
+                if (json_array_append_new(array, object) < 0) {
+                        json_decref(array);
+                        return NULL;
+                }
+        }
+        return array;
+}
+
+/* Takes `value` over. */
+static int json_text(json_t *value, char **ret) {
+        _cleanup_(json_decrefp) json_t *owned = value;
+        char *text;
+
+        if (!owned)
+                return -ENOMEM;
+        text = json_dumps(owned, JSON_COMPACT);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+static int write_row(Db *db, DbAudit *row, char *const *targets, char *const *devices, const uint32_t *groups, size_t n_groups,
+                     const BlockerList *blockers) {
+        _cleanup_free_ char *targets_text = NULL, *devices_text = NULL, *groups_text = NULL, *blockers_text = NULL;
+        int r;
+
+        r = json_text(json_strings(targets), &targets_text);
+        if (r < 0)
+                return r;
+        r = json_text(json_strings(devices), &devices_text);
+        if (r < 0)
+                return r;
+        r = json_text(json_numbers(groups, n_groups), &groups_text);
+        if (r < 0)
+                return r;
+        if (blockers && blockers->n_items > 0) {
+                r = json_text(json_blockers(blockers), &blockers_text);
+                if (r < 0)
+                        return r;
+        }
+        row->at_usec = realtime_usec();
+        row->targets = targets_text;
+        row->devices = devices_text;
+        row->groups = groups_text;
+        row->blockers = blockers_text;
+        return db_audit_insert(db, row, NULL);
+}
+
+int audit_refusal(Db *db, const Request *request, char *const *devices, const uint32_t *groups, size_t n_groups, const Refusal *refusal) {
+        _cleanup_(db_transaction_done) Db *transaction = NULL;
+        int r;
+
+        r = db_begin(db);
+        if (r < 0)
+                return r;
+        transaction = db;
+        r = write_row(db, &(DbAudit) {
+                .verb = verb_to_string(request->verb),
+                .owner = request->owner,
+                .caller_uid = (int64_t) request->caller.uid,
+                .caller_pid = (int64_t) request->caller.pid,
+                .caller_name = request->caller.bus_name,
+                .outcome = "refused",
+                .error = refusal_code_to_string(refusal->code),
+                .message = refusal->message,
+        }, request->targets, devices, groups, n_groups, &refusal->blockers);
+        if (r < 0)
+                return r;
+        transaction = NULL;
+        return db_commit(db);
+}
+
+int audit_operation(Db *db, const Operation *operation, char *const *devices) {
+        return write_row(db, &(DbAudit) {
+                .verb = verb_to_string(operation->verb),
+                .owner = operation->owner_name,
+                .caller_uid = (int64_t) operation->caller.uid,
+                .caller_pid = (int64_t) operation->caller.pid,
+                .caller_name = operation->caller.bus_name,
+                .operation = (int64_t) operation->id,
+                .assignment = (int64_t) operation->assignment,
+                .outcome = operation_state_to_string(operation->state),
+                .error = refusal_code_to_string(operation->outcome.code),
+                .message = operation->outcome.message,
+        }, operation->targets, devices, operation->groups, operation->n_groups, &operation->outcome.blockers);
+}
+
+int audit_end(Db *db, Verb verb, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
+              const char *outcome, const char *message) {
+        return write_row(db, &(DbAudit) {
+                .verb = verb_to_string(verb),
+                .owner = owner,
+                .assignment = (int64_t) assignment,
+                .outcome = outcome,
+                .message = message,
+        }, NULL, devices, groups, n_groups, NULL);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* One row of the audit trail a request, made from what the daemon knows of it. */
+
+#include "daemon/operation.h"
+
+/* A request that was refused before any operation began, in a transaction of its own. `groups` and `devices` are what it
+ * came to (addresses; NULL: nothing). Returns 0 or a negative errno. */
+int audit_refusal(Db *db, const Request *request, char *const *devices, const uint32_t *groups, size_t n_groups, const Refusal *refusal);
+
+/* An operation that has ended, inside the transaction that ends it. */
+int audit_operation(Db *db, const Operation *operation, char *const *devices);
+
+/* The end of an assignment without an operation (a reboot), inside an open transaction. */
+int audit_end(Db *db, Verb verb, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
+              const char *outcome, const char *message);

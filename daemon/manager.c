@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/manager.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/strutil.h"
+#include "daemon/audit.h"
+#include "daemon/lease.h"
+#include "daemon/recover.h"
+#include "host/tree.h"
+
+static const char *const group_state_table[_GROUP_STATE_MAX] = {
+        [GROUP_STATE_HOST] = "host",
+        [GROUP_STATE_RESERVED] = "reserved",
+        [GROUP_STATE_ASSIGNED] = "assigned",
+        [GROUP_STATE_RELEASING] = "releasing",
+        [GROUP_STATE_BUSY] = "busy",
+        [GROUP_STATE_STUCK] = "stuck",
+        [GROUP_STATE_QUARANTINED] = "quarantined",
+};
+
+const char *group_state_to_string(GroupState state) {
+        return state >= 0 && state < _GROUP_STATE_MAX ? group_state_table[state] : NULL;
+}
+
+void manager_say_groups(Manager *manager, const uint32_t *groups, size_t n_groups) {
+        for (size_t i = 0; manager->observer.group_changed && i < n_groups; i++) {
+                const Group *group = facts_find_group(manager_facts(manager), groups[i]);
+
+                if (group)
+                        manager->observer.group_changed(manager->observer.userdata, groups[i], true, group);
+        }
+}
+
+static void on_device_changed(void *userdata, const PciAddress *address, const Device *before, const Device *now) {
+        Manager *manager = userdata;
+        const Device *device = now ?: before;
+
+        if (manager->observer.device_changed)
+                manager->observer.device_changed(manager->observer.userdata, address, before, now);
+        if (device->group != GROUP_NONE)
+                manager_say_groups(manager, &device->group, 1); /* its viability may be another */
+}
+
+static void on_group_changed(void *userdata, uint32_t number, bool before, const Group *now) {
+        Manager *manager = userdata;
+
+        if (manager->observer.group_changed)
+                manager->observer.group_changed(manager->observer.userdata, number, before, now);
+}
+
+static bool on_is_changing(void *userdata, const PciAddress *address) {
+        Manager *manager = userdata;
+        const Device *device = facts_find_device(manager_facts(manager), address);
+        const Operation *operation;
+
+        if (!device || device->group == GROUP_NONE)
+                return false;
+        operation = queue_find_group(&manager->queue, device->group);
+        return operation && operation->n_unanswered > 0;
+}
+
+static int read_boot_id(const char *proc_path, char ret[static 33]) {
+        _cleanup_close_ int fd = -EBADF;
+        char text[64];
+        size_t n = 0;
+        ssize_t k;
+
+        fd = RET_NERRNO(open(proc_path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (fd < 0)
+                return fd;
+        k = attribute_read_at(fd, "sys/kernel/random/boot_id", text, sizeof(text));
+        if (k < 0)
+                return (int) k;
+        for (const char *p = text; *p && n < 32; p++)
+                if (*p != '-')
+                        ret[n++] = *p;
+        ret[n] = '\0';
+        return n == 32 ? 0 : -EBADMSG;
+}
+
+static int open_database(Manager *manager) {
+        _cleanup_free_ char *path = NULL;
+        char boot_id[33];
+        DbProblem problem;
+        int r;
+
+        r = read_boot_id(manager->config->proc_path, boot_id);
+        if (r < 0)
+                return log_error_errno(r, "Failed to read the boot id: %m");
+        if (asprintf(&path, "%s/assignd.db", manager->config->state_directory) < 0)
+                return -ENOMEM;
+        r = db_open(path, boot_id, &manager->db, &problem);
+        if (r < 0)
+                return log_error_errno(r, "Failed to open the database %s: %m", path);
+        if (problem != DB_OK) {
+                log_error("The database %s cannot be used: %s. Nothing was changed", path, db_problem_to_string(problem));
+                return -EUCLEAN;
+        }
+        return 0;
+}
+
+int manager_new(const Config *config, sd_event *event, Manager **ret) {
+        _cleanup_(manager_freep) Manager *manager = NULL;
+        int r;
+
+        assert(config && event && ret);
+
+        manager = malloc(sizeof(Manager));
+        if (!manager)
+                return -ENOMEM;
+        *manager = (Manager) { .config = config, .event = sd_event_ref(event), .sysfs_fd = -EBADF, .dev_fd = -EBADF };
+
+        manager->sysfs_fd = tree_open(config->sysfs_path);
+        if (manager->sysfs_fd < 0)
+                return log_error_errno(manager->sysfs_fd, "Failed to open %s: %m", config->sysfs_path);
+        manager->dev_fd = RET_NERRNO(open(config->dev_path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (manager->dev_fd < 0)
+                return log_error_errno(manager->dev_fd, "Failed to open %s: %m", config->dev_path);
+        r = open_database(manager);
+        if (r < 0)
+                return r;
+
+        manager->inventory = (Inventory) {
+                .event = event,
+                .db = manager->db,
+                .sysfs_fd = manager->sysfs_fd,
+                .handler = {
+                        .device_changed = on_device_changed,
+                        .group_changed = on_group_changed,
+                        .is_changing = on_is_changing,
+                        .userdata = manager,
+                },
+        };
+        r = pci_names_new(config->pci_ids_path, &manager->inventory.names);
+        if (r < 0)
+                return log_error_errno(r, "Failed to load the names of PCI devices: %m");
+        manager->context = (OperationContext) {
+                .event = event,
+                .db = manager->db,
+                .launcher = { .path = config->worker_path, .sysfs_fd = manager->sysfs_fd, .dev_fd = manager->dev_fd },
+                .slow_usec = config->slow_usec,
+                .stuck_usec = config->stuck_usec,
+        };
+        *ret = TAKE_PTR(manager);
+        return 0;
+}
+
+Manager *manager_free(Manager *manager) {
+        if (!manager)
+                return NULL;
+
+        manager->observer = (ManagerObserver) {};
+        recovery_free(manager->recovery);
+        for (size_t i = 0; i < manager->n_leases; i++)
+                lease_free(manager->leases[i]);
+        free(manager->leases);
+        for (size_t i = 0; i < manager->n_operations; i++)
+                operation_free(manager->operations[i]);
+        free(manager->operations);
+        queue_done(&manager->queue);
+        assignment_table_done(&manager->assignments);
+        inventory_done(&manager->inventory);
+        db_close(manager->db);
+        safe_close(manager->sysfs_fd);
+        safe_close(manager->dev_fd);
+        sd_event_unref(manager->event);
+        free(manager);
+        return NULL;
+}
+
+void manager_set_observer(Manager *manager, const ManagerObserver *observer) {
+        manager->observer = *observer;
+}
+
+void manager_set_module_loader(Manager *manager, const ModuleLoader *loader) {
+        manager->context.module_loader = *loader;
+}
+
+static int uevent_socket_bind(const char *path) {
+        _cleanup_close_ int fd = -EBADF;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+        fd = RET_NERRNO(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (fd < 0)
+                return fd;
+        (void) unlink(path);
+        if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+int manager_start(Manager *manager) {
+        const char *socket_path = manager->config->uevent_socket;
+        int fd = -EBADF, r;
+
+        if (socket_path && *socket_path) {
+                fd = uevent_socket_bind(socket_path);
+                if (fd < 0)
+                        return log_error_errno(fd, "Failed to receive uevents on %s: %m", socket_path);
+        }
+        r = inventory_start(&manager->inventory, /* watch= */ !socket_path || *socket_path, fd);
+        if (r < 0) {
+                safe_close(fd);
+                return r;
+        }
+        return recovery_start(manager);
+}
+
+const Assignment *manager_find_assignment(const Manager *manager, uint64_t id) {
+        return assignment_table_find(&manager->assignments, id);
+}
+
+const Assignment *manager_group_assignment(const Manager *manager, uint32_t number) {
+        const Assignment *assignment = assignment_table_find_group(&manager->assignments, number);
+
+        return assignment && assignment->state != ASSIGNMENT_ASSIGNING ? assignment : NULL;
+}
+
+Operation *manager_find_operation(const Manager *manager, uint64_t id) {
+        for (size_t i = 0; i < manager->n_operations; i++)
+                if (manager->operations[i]->id == id)
+                        return manager->operations[i];
+        return NULL;
+}
+
+Operation *manager_group_operation(const Manager *manager, uint32_t number) {
+        return queue_find_group(&manager->queue, number);
+}
+
+GroupState manager_group_state(const Manager *manager, uint32_t number) {
+        const Assignment *assignment = manager_group_assignment(manager, number);
+        const Operation *operation = manager_group_operation(manager, number);
+
+        if (recovery_awaits_group(manager->recovery, number))
+                return GROUP_STATE_STUCK;
+        if (operation && operation->stuck)
+                return operation->verb == VERB_RELEASE ? GROUP_STATE_RELEASING : GROUP_STATE_STUCK;
+        if (operation)
+                return GROUP_STATE_BUSY;
+        if (assignment)
+                return assignment->state == ASSIGNMENT_RELEASING ? GROUP_STATE_RELEASING : GROUP_STATE_ASSIGNED;
+        return GROUP_STATE_HOST;
+}
+
+int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers) {
+        const Assignment *assignment = manager_group_assignment(manager, number);
+        const Operation *operation = manager_group_operation(manager, number);
+        int r;
+
+        if (assignment) {
+                r = blocker_list_add(blockers, BLOCKER_OWNED, number, NULL, false, "Group %" PRIu32 " is assigned to %s", number, assignment->owner);
+                if (r < 0)
+                        return r;
+        }
+        if (recovery_awaits_group(manager->recovery, number))
+                return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
+                                        "Group %" PRIu32 " waits for a worker of an earlier assignd, which the kernel has not let go", number);
+        if (!operation)
+                return 0;
+        if (operation->stuck)
+                return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
+                                        "Operation %" PRIu64 " (%s) on group %" PRIu32 " is stuck: the kernel has not answered", operation->id,
+                                        verb_to_string(operation->verb), number);
+        return blocker_list_add(blockers, BLOCKER_BUSY, number, NULL, false, "Operation %" PRIu64 " (%s) works on group %" PRIu32, operation->id,
+                                verb_to_string(operation->verb), number);
+}
+
+Backend manager_default_backend(const Manager *manager) {
+        return exists_at(manager->dev_fd, "iommu") > 0 ? BACKEND_IOMMUFD : BACKEND_GROUP;
+}
+
+void plan_result_done(PlanResult *result) {
+        plan_done(&result->plan);
+        refusal_done(&result->refusal);
+        strv_free(result->devices);
+        strv_free(result->companions);
+        free(result->groups);
+        *result = (PlanResult) {};
+}
+
+void manager_refresh_devices(Manager *manager, const RecordList *records) {
+        int r;
+
+        for (size_t i = 0; i < records->n_items; i++) {
+                r = inventory_refresh_device(&manager->inventory, &records->items[i].address);
+                if (r < 0)
+                        log_warning_errno(r, "Failed to look at %s afresh: %m", PCI_ADDRESS_FORMAT(&records->items[i].address));
+        }
+}
+
+static void forget_oldest_finished(Manager *manager) {
+        size_t n_finished = 0, oldest = SIZE_MAX;
+
+        for (size_t i = 0; i < manager->n_operations; i++)
+                if (operation_has_ended(manager->operations[i])) {
+                        n_finished++;
+                        if (oldest == SIZE_MAX)
+                                oldest = i;
+                }
+        if (n_finished <= MANAGER_FINISHED_MAX)
+                return;
+        operation_free(manager->operations[oldest]);
+        memmove(manager->operations + oldest, manager->operations + oldest + 1, (--manager->n_operations - oldest) * sizeof(Operation *));
+}
+
+int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal, Operation **ret) {
+        Operation **operations, *op = *operation;
+        int r;
+
+        operations = reallocarray(manager->operations, manager->n_operations + 1, sizeof(Operation *));
+        if (!operations)
+                return -ENOMEM;
+        manager->operations = operations;
+
+        r = queue_push(&manager->queue, op);
+        if (r == -EBUSY)
+                return refusal_set(ret_refusal, REFUSAL_BUSY, "Another operation works on a group of this one");
+        if (r < 0)
+                return r;
+        r = operation_begin(op);
+        if (r < 0)
+                queue_remove(&manager->queue, op);
+        if (r == -ENOSPC || r == -EROFS || r == -EIO || r == -EBUSY || r == -EUCLEAN)
+                return refusal_set(ret_refusal, REFUSAL_DEGRADED, "The database cannot be written (%s), so nothing was begun", strerror(-r));
+        if (r < 0)
+                return r;
+
+        operations[manager->n_operations++] = TAKE_PTR(*operation);
+        forget_oldest_finished(manager);
+        if (manager->observer.operation_added)
+                manager->observer.operation_added(manager->observer.userdata, op);
+        manager_say_groups(manager, op->groups, op->n_groups);
+        *ret = op;
+        return 0;
+}
+
+void manager_operation_changed(Manager *manager, Operation *operation) {
+        if (!operation->begun)
+                return;
+        if (manager->observer.operation_changed)
+                manager->observer.operation_changed(manager->observer.userdata, operation);
+        manager_say_groups(manager, operation->groups, operation->n_groups);
+}
+
+static void settle_leases(Manager *manager) {
+        for (size_t i = manager->n_leases; i > 0; i--)
+                if (lease_has_ended(manager->leases[i - 1]))
+                        lease_settle(manager->leases[i - 1]);
+}
+
+void manager_operation_ended(Manager *manager, Operation *operation) {
+        queue_remove(&manager->queue, operation);
+        log_info("Operation %" PRIu64 " (%s%s%s) %s%s%s", operation->id, verb_to_string(operation->verb), operation->owner_name ? " for " : "",
+                 operation->owner_name ?: "", operation_state_word(operation), operation->outcome.message ? ": " : "",
+                 operation->outcome.message ?: "");
+        if (manager->observer.operation_removed)
+                manager->observer.operation_removed(manager->observer.userdata, operation);
+        manager_say_groups(manager, operation->groups, operation->n_groups);
+        settle_leases(manager);
+}
+
+int manager_add_lease(Manager *manager, uint64_t assignment, int *fd) {
+        struct Lease **leases;
+        int r;
+
+        leases = reallocarray(manager->leases, manager->n_leases + 1, sizeof(struct Lease *));
+        if (!leases)
+                return -ENOMEM;
+        manager->leases = leases;
+        r = lease_new(manager, assignment, fd, &leases[manager->n_leases]);
+        if (r < 0)
+                return r;
+        manager->n_leases++;
+        return 0;
+}
+
+static void drop_lease(Manager *manager, uint64_t assignment) {
+        for (size_t i = 0; i < manager->n_leases; i++)
+                if (lease_assignment(manager->leases[i]) == assignment) {
+                        lease_free(manager->leases[i]);
+                        manager->leases[i] = manager->leases[--manager->n_leases];
+                        return;
+                }
+}
+
+void manager_drop_assignment(Manager *manager, uint64_t id) {
+        _cleanup_(assignment_freep) Assignment *assignment = assignment_table_take(&manager->assignments, id);
+
+        drop_lease(manager, id);
+        if (assignment && assignment->state != ASSIGNMENT_ASSIGNING && manager->observer.assignment_removed)
+                manager->observer.assignment_removed(manager->observer.userdata, id, assignment->owner);
+}
+
+static bool refusal_is_audited(RefusalCode code) {
+        switch (code) {
+        case REFUSAL_NONE:
+        case REFUSAL_NO_SUCH_DEVICE:
+        case REFUSAL_NO_SUCH_GROUP:
+        case REFUSAL_NO_SUCH_OWNER:
+        case REFUSAL_INVALID_TARGET:
+        case REFUSAL_INVALID_ARGUMENT:
+        case REFUSAL_LIMITS_EXCEEDED:
+        case REFUSAL_DEGRADED:
+                return false;
+        case REFUSAL_NOT_VIABLE:
+        case REFUSAL_BUSY:
+        case REFUSAL_OWNED:
+        case REFUSAL_LABEL_CONFLICT:
+        case REFUSAL_DENIED:
+        case REFUSAL_IDENTITY_CHANGED:
+        case REFUSAL_TIMEOUT:
+        case REFUSAL_STUCK:
+        case REFUSAL_QUARANTINED:
+        case REFUSAL_NOT_SUPPORTED:
+        case REFUSAL_FAILED:
+        case _REFUSAL_CODE_MAX:
+        case _REFUSAL_CODE_INVALID:
+                return true;
+        }
+        return true;
+}
+
+void manager_audit_refusal(Manager *manager, const Request *request, const PlanResult *result) {
+        int r;
+
+        if (!refusal_is_audited(result->refusal.code))
+                return;
+        r = audit_refusal(manager->db, request, result->devices, result->groups, result->n_groups, &result->refusal);
+        if (r < 0)
+                log_error_errno(r, "Failed to record a refusal in the audit trail: %m");
+}
+
+int manager_rescan(Manager *manager) {
+        return inventory_rescan(&manager->inventory);
+}
+
+int manager_reload(Manager *manager) {
+        return manager_rescan(manager);
+}
+
+const char *manager_health(const Manager *manager) {
+        return db_is_healthy(manager->db) ? "ok" : "degraded: the database cannot be written";
+}

@@ -1,0 +1,683 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/operation.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/strutil.h"
+#include "daemon/journal.h"
+
+#define DATABASE_RETRY_USEC USEC_PER_SEC
+
+static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
+        [OPERATION_RUNNING] = "running",
+        [OPERATION_UNDOING] = "undoing",
+        [OPERATION_DONE] = "done",
+        [OPERATION_FAILED] = "failed",
+        [OPERATION_INTERRUPTED] = "interrupted",
+};
+
+const char *operation_state_to_string(OperationState state) {
+        return state >= 0 && state < _OPERATION_STATE_MAX ? operation_state_table[state] : NULL;
+}
+
+const char *operation_state_word(const Operation *operation) {
+        return operation->stuck ? "stuck" : operation_state_to_string(operation->state);
+}
+
+static int progress_grow(StepProgress **progress, size_t from, size_t to, bool undo) {
+        StepProgress *p;
+
+        p = reallocarray(*progress, to ?: 1, sizeof(StepProgress));
+        if (!p)
+                return -ENOMEM;
+        for (size_t i = from; i < to; i++)
+                p[i] = (StepProgress) { .state = STEP_PLANNED, .undo = undo };
+        *progress = p;
+        return 0;
+}
+
+int operation_new(const OperationContext *context, const OperationOwner *owner, void *userdata, Verb verb, Caller *caller,
+                  const char *owner_name, char ***targets, const uint32_t *groups, size_t n_groups, Plan *plan, Operation **ret) {
+        _cleanup_(operation_freep) Operation *operation = NULL;
+        int r;
+
+        assert(context && owner && caller && plan && ret);
+
+        operation = calloc(1, sizeof(Operation));
+        if (!operation)
+                return -ENOMEM;
+        *operation = (Operation) {
+                .verb = verb,
+                .state = OPERATION_RUNNING,
+                .context = context,
+                .owner = owner,
+                .userdata = userdata,
+                .created_usec = realtime_usec(),
+        };
+        r = string_copy(owner_name, &operation->owner_name);
+        if (r < 0)
+                return r;
+        operation->groups = calloc(n_groups ?: 1, sizeof(uint32_t));
+        if (!operation->groups)
+                return -ENOMEM;
+        if (n_groups > 0)
+                memcpy(operation->groups, groups, n_groups * sizeof(uint32_t));
+        operation->n_groups = n_groups;
+        r = progress_grow(&operation->progress, 0, plan->n_steps, /* undo= */ false);
+        if (r < 0)
+                return r;
+
+        operation->caller = *caller;
+        *caller = (Caller) {};
+        operation->targets = TAKE_PTR(*targets);
+        operation->plan = *plan;
+        *plan = (Plan) {};
+        *ret = TAKE_PTR(operation);
+        return 0;
+}
+
+static void close_fds(Operation *operation) {
+        for (size_t i = 0; i < operation->n_fds; i++)
+                safe_close(operation->fds[i].fd);
+        operation->n_fds = 0;
+}
+
+Operation *operation_free(Operation *operation) {
+        if (!operation)
+                return NULL;
+
+        sd_event_source_disable_unref(operation->timer);
+        sd_event_source_disable_unref(operation->advance);
+        close_fds(operation);
+        free(operation->fds);
+        worker_free(operation->worker);
+        caller_done(&operation->caller);
+        free(operation->owner_name);
+        strv_free(operation->targets);
+        free(operation->groups);
+        plan_done(&operation->plan);
+        free(operation->progress);
+        refusal_done(&operation->outcome);
+        free(operation->watches);
+        free(operation);
+        return NULL;
+}
+
+int operation_watch(Operation *operation, operation_watch_t handler, void *userdata) {
+        OperationWatch *w;
+
+        assert(operation && handler);
+        assert(!operation_has_ended(operation));
+
+        w = reallocarray(operation->watches, operation->n_watches + 1, sizeof(OperationWatch));
+        if (!w)
+                return -ENOMEM;
+        w[operation->n_watches++] = (OperationWatch) { .handler = handler, .userdata = userdata };
+        operation->watches = w;
+        return 0;
+}
+
+void operation_unwatch(Operation *operation, operation_watch_t handler, void *userdata) {
+        for (size_t i = 0; i < operation->n_watches; i++)
+                if (operation->watches[i].handler == handler && operation->watches[i].userdata == userdata)
+                        operation->watches[i] = (OperationWatch) {};
+}
+
+void operation_get_progress(const Operation *operation, unsigned *ret_done, unsigned *ret_total) {
+        unsigned done = 0;
+
+        for (size_t i = 0; i < operation->plan.n_steps; i++)
+                if (operation->progress[i].state != STEP_PLANNED && operation->progress[i].state != STEP_ISSUED)
+                        done++;
+        *ret_done = done;
+        *ret_total = (unsigned) operation->plan.n_steps;
+}
+
+static void say_changed(Operation *operation) {
+        if (operation->owner->changed)
+                operation->owner->changed(operation, operation->userdata);
+}
+
+static void set_stuck(Operation *operation, bool stuck) {
+        if (operation->stuck == stuck)
+                return;
+        operation->stuck = stuck;
+        say_changed(operation);
+}
+
+static void set_progress(Operation *operation, size_t i, StepState state, int error) {
+        operation->progress[i].state = state;
+        operation->progress[i].error = error;
+        operation->progress[i].dirty = true;
+}
+
+/* One sentence: what the step was about and why it failed. */
+static int step_describe_failure(const Step *step, int error, char **ret) {
+        char a[PCI_ADDRESS_STRING_MAX];
+        const char *device = pci_address_format(&step->address, a), *value = step->value ?: "nothing";
+        const char *why = strerror(abs(error));
+        int k = -1;
+
+        switch (step->kind) {
+        case STEP_LOAD_MODULE:
+                k = asprintf(ret, "The kernel module %s could not be loaded: %s", value, why);
+                break;
+        case STEP_SET_OVERRIDE:
+                k = asprintf(ret, "The driver_override of %s could not be set to %s: %s", device, value, why);
+                break;
+        case STEP_UNBIND:
+                k = asprintf(ret, "%s could not be unbound from %s: %s", device, value, why);
+                break;
+        case STEP_BIND:
+                k = asprintf(ret, "%s could not be bound to %s: %s", device, value, why);
+                break;
+        case STEP_OPEN_IOMMUFD:
+                k = asprintf(ret, "/dev/iommu could not be opened: %s", why);
+                break;
+        case STEP_OPEN_CDEV:
+                k = asprintf(ret, "The VFIO character device of %s could not be opened: %s", device, why);
+                break;
+        case STEP_OPEN_CONTAINER:
+                k = asprintf(ret, "/dev/vfio/vfio could not be opened: %s", why);
+                break;
+        case STEP_OPEN_GROUP:
+                k = asprintf(ret, "/dev/vfio/%" PRIu32 " could not be opened: %s", step->group, why);
+                break;
+        case STEP_OPEN_DEVICE:
+                k = asprintf(ret, "%s could not be opened from its group: %s", device, why);
+                break;
+        case _STEP_KIND_MAX:
+        case _STEP_KIND_INVALID:
+                assert(false);
+        }
+        return k < 0 ? -ENOMEM : 0;
+}
+
+static RefusalCode failure_code(const Step *step, int error) {
+        switch (step->kind) {
+        case STEP_OPEN_GROUP:
+        case STEP_OPEN_CDEV:
+        case STEP_OPEN_DEVICE:
+                return error == -EBUSY ? REFUSAL_BUSY : REFUSAL_FAILED;
+        case STEP_LOAD_MODULE:
+        case STEP_SET_OVERRIDE:
+        case STEP_UNBIND:
+        case STEP_BIND:
+        case STEP_OPEN_IOMMUFD:
+        case STEP_OPEN_CONTAINER:
+        case _STEP_KIND_MAX:
+        case _STEP_KIND_INVALID:
+                return REFUSAL_FAILED;
+        }
+        return REFUSAL_FAILED;
+}
+
+/* The first failure is the outcome; further ones are added to its message. */
+static void note_failure(Operation *operation, size_t i) {
+        _cleanup_free_ char *sentence = NULL, *joined = NULL;
+        int error = operation->progress[i].error;
+
+        if (step_describe_failure(&operation->plan.steps[i], error, &sentence) < 0)
+                return;
+        if (operation->outcome.code == REFUSAL_NONE) {
+                (void) refusal_set(&operation->outcome, failure_code(&operation->plan.steps[i], error), "%s", sentence);
+                return;
+        }
+        if (asprintf(&joined, "%s. %s", operation->outcome.message ?: "", sentence) < 0) {
+                joined = NULL;
+                return;
+        }
+        free(operation->outcome.message);
+        operation->outcome.message = TAKE_PTR(joined);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+static int on_advance(sd_event_source *source, void *userdata);
+
+static int arm_timer(Operation *operation, uint64_t usec) {
+        int r;
+
+        if (operation->timer) {
+                r = sd_event_source_set_time_relative(operation->timer, usec);
+                if (r < 0)
+                        return r;
+                return sd_event_source_set_enabled(operation->timer, SD_EVENT_ONESHOT);
+        }
+        r = sd_event_add_time_relative(operation->context->event, &operation->timer, CLOCK_MONOTONIC, usec, USEC_PER_MSEC, on_timer, operation);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_description(operation->timer, "operation-timer");
+}
+
+static void schedule_advance(Operation *operation) {
+        int r;
+
+        if (operation->timer)
+                (void) sd_event_source_set_enabled(operation->timer, SD_EVENT_OFF);
+        if (!operation->advance) {
+                r = sd_event_add_defer(operation->context->event, &operation->advance, on_advance, operation);
+                if (r >= 0)
+                        (void) sd_event_source_set_description(operation->advance, "operation-advance");
+        } else
+                r = sd_event_source_set_enabled(operation->advance, SD_EVENT_ONESHOT);
+        if (r < 0)
+                log_error_errno(r, "Operation %" PRIu64 " cannot go on: %m", operation->id);
+}
+
+static void step_answered(Operation *operation, size_t i, StepState state, int error) {
+        assert(operation->n_unanswered > 0);
+
+        set_progress(operation, i, state, error);
+        operation->n_unanswered--;
+        if (operation->n_unanswered == 0)
+                schedule_advance(operation);
+        say_changed(operation);
+}
+
+static void step_result(Operation *operation, size_t i, int error) {
+        step_answered(operation, i, error < 0 ? STEP_FAILED : STEP_DONE, error < 0 ? error : 0);
+}
+
+static int keep_fd(Operation *operation, const Step *step, int *fd) {
+        OpenedFd *fds;
+
+        fds = reallocarray(operation->fds, operation->n_fds + 1, sizeof(OpenedFd));
+        if (!fds)
+                return -ENOMEM;
+        operation->fds = fds;
+        fds[operation->n_fds++] = (OpenedFd) { .kind = step->kind, .address = step->address, .group = step->group, .fd = TAKE_FD(*fd) };
+        return 0;
+}
+
+static void worker_lost(Operation *operation) {
+        operation->worker = worker_free(operation->worker);
+        for (size_t i = 0; i < operation->plan.n_steps; i++)
+                if (operation->progress[i].state == STEP_ISSUED && operation->plan.steps[i].kind != STEP_LOAD_MODULE)
+                        step_answered(operation, i, STEP_UNKNOWN, -EPIPE);
+}
+
+static void on_worker(Worker *worker, const WorkerAnswer *answer, int *fd, void *userdata) {
+        Operation *operation = userdata;
+        size_t i;
+        int error;
+
+        if (!answer) {
+                log_warning("The worker of operation %" PRIu64 " ended without an answer", operation->id);
+                worker_lost(operation);
+                return;
+        }
+        if (answer->sequence < 1 || answer->sequence > operation->plan.n_steps ||
+            operation->progress[answer->sequence - 1].state != STEP_ISSUED) {
+                log_warning("The worker of operation %" PRIu64 " answered a step that was not asked for, ignoring", operation->id);
+                return;
+        }
+        i = (size_t) answer->sequence - 1;
+        error = answer->error;
+        if (error >= 0 && *fd >= 0)
+                error = keep_fd(operation, &operation->plan.steps[i], fd);
+        step_result(operation, i, error);
+}
+
+typedef struct ModuleStep {
+        Operation *operation;
+        size_t index;
+} ModuleStep;
+
+static void on_module(int error, void *userdata) {
+        _cleanup_free_ ModuleStep *step = userdata;
+
+        step_result(step->operation, step->index, error);
+}
+
+static int send_module_step(Operation *operation, size_t i) {
+        const ModuleLoader *loader = &operation->context->module_loader;
+        _cleanup_free_ ModuleStep *step = NULL;
+        int r;
+
+        if (!loader->load)
+                return -ENOENT;
+        step = malloc(sizeof(ModuleStep));
+        if (!step)
+                return -ENOMEM;
+        *step = (ModuleStep) { .operation = operation, .index = i };
+        r = loader->load(loader->userdata, operation->plan.steps[i].value, on_module, step);
+        if (r < 0)
+                return r;
+        TAKE_PTR(step);
+        return 0;
+}
+
+static int worker_action(StepKind kind, WorkerAction *ret) {
+        static const WorkerAction actions[_STEP_KIND_MAX] = {
+                [STEP_LOAD_MODULE] = _WORKER_ACTION_MAX,
+                [STEP_SET_OVERRIDE] = WORKER_SET_OVERRIDE,
+                [STEP_UNBIND] = WORKER_UNBIND,
+                [STEP_BIND] = WORKER_BIND,
+                [STEP_OPEN_IOMMUFD] = WORKER_OPEN_IOMMUFD,
+                [STEP_OPEN_CDEV] = WORKER_OPEN_CDEV,
+                [STEP_OPEN_CONTAINER] = WORKER_OPEN_CONTAINER,
+                [STEP_OPEN_GROUP] = WORKER_OPEN_GROUP,
+                [STEP_OPEN_DEVICE] = WORKER_OPEN_DEVICE,
+        };
+
+        assert(kind >= 0 && kind < _STEP_KIND_MAX);
+        if (actions[kind] == _WORKER_ACTION_MAX)
+                return -EINVAL;
+        *ret = actions[kind];
+        return 0;
+}
+
+static int send_worker_step(Operation *operation, size_t i) {
+        const Step *step = &operation->plan.steps[i];
+        WorkerRequest request;
+        WorkerAction action;
+        int r;
+
+        r = worker_action(step->kind, &action);
+        if (r < 0)
+                return r;
+        r = worker_request_make(action, i + 1, &step->address, step->group, step->value, &request);
+        if (r < 0)
+                return r;
+        if (!operation->worker)
+                return -EPIPE;
+        return worker_send(operation->worker, &request);
+}
+
+/* Sends every step that is marked as issued; the marks are committed. */
+static void send_issued(Operation *operation) {
+        size_t n = operation->plan.n_steps;
+        int r;
+
+        operation->n_unanswered = 0;
+        for (size_t i = 0; i < n; i++)
+                if (operation->progress[i].state == STEP_ISSUED)
+                        operation->n_unanswered++;
+        if (operation->n_unanswered == 0) {
+                schedule_advance(operation);
+                return;
+        }
+
+        operation->slow = false;
+        r = arm_timer(operation, operation->context->slow_usec);
+        if (r < 0)
+                log_error_errno(r, "Operation %" PRIu64 " has no timer: %m", operation->id);
+        for (size_t i = 0; i < n; i++) {
+                if (operation->progress[i].state != STEP_ISSUED)
+                        continue;
+                r = operation->plan.steps[i].kind == STEP_LOAD_MODULE ? send_module_step(operation, i) : send_worker_step(operation, i);
+                if (r < 0)
+                        step_result(operation, i, r);
+        }
+}
+
+static bool phase_failed(const Operation *operation) {
+        for (size_t i = 0; i < operation->plan.n_steps; i++)
+                if (operation->progress[i].undo == (operation->state == OPERATION_UNDOING) &&
+                    (operation->progress[i].state == STEP_FAILED || operation->progress[i].state == STEP_UNKNOWN))
+                        return true;
+        return false;
+}
+
+static void skip_planned(Operation *operation) {
+        for (size_t i = 0; i < operation->plan.n_steps; i++)
+                if (operation->progress[i].state == STEP_PLANNED)
+                        set_progress(operation, i, STEP_SKIPPED, 0);
+}
+
+/* While giving back, what a failed step spoils: after an unbind, everything else in its group (no member may go to its host
+ * driver while another is still usable); after an override, the bind under it. A failed bind spoils nothing: the recorded
+ * override still goes back. */
+static bool step_is_spoiled_by(const Step *step, const Step *failed) {
+        if (failed->kind == STEP_UNBIND)
+                return step->group == failed->group;
+        return failed->kind == STEP_SET_OVERRIDE && step->kind == STEP_BIND && pci_address_compare(&step->address, &failed->address) == 0;
+}
+
+static void skip_spoiled(Operation *operation) {
+        for (size_t f = 0; f < operation->plan.n_steps; f++) {
+                if (operation->progress[f].state != STEP_FAILED && operation->progress[f].state != STEP_UNKNOWN)
+                        continue;
+                for (size_t i = f + 1; i < operation->plan.n_steps; i++)
+                        if (operation->progress[i].state == STEP_PLANNED &&
+                            step_is_spoiled_by(&operation->plan.steps[i], &operation->plan.steps[f]))
+                                set_progress(operation, i, STEP_SKIPPED, 0);
+        }
+}
+
+static void note_phase_failures(Operation *operation) {
+        for (size_t i = 0; i < operation->plan.n_steps; i++)
+                if (operation->progress[i].dirty &&
+                    (operation->progress[i].state == STEP_FAILED || operation->progress[i].state == STEP_UNKNOWN))
+                        note_failure(operation, i);
+}
+
+/* Puts the undo's steps behind the others, in phases of their own. */
+static int append_undo(Operation *operation, Plan *undo) {
+        Plan *plan = &operation->plan;
+        unsigned first_phase = plan->n_steps > 0 ? plan->steps[plan->n_steps - 1].phase + 1 : 0;
+        Step *steps;
+        int r;
+
+        steps = reallocarray(plan->steps, (plan->n_steps + undo->n_steps) ?: 1, sizeof(Step));
+        if (!steps)
+                return -ENOMEM;
+        plan->steps = steps;
+        r = progress_grow(&operation->progress, plan->n_steps, plan->n_steps + undo->n_steps, /* undo= */ true);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < undo->n_steps; i++) {
+                steps[plan->n_steps + i] = undo->steps[i];
+                steps[plan->n_steps + i].phase += first_phase;
+        }
+        plan->n_steps += undo->n_steps;
+        free(undo->steps);
+        *undo = (Plan) {};
+        return 0;
+}
+
+static void begin_undo(Operation *operation) {
+        _cleanup_(plan_done) Plan undo = {};
+        int r;
+
+        skip_planned(operation);
+        operation->state = OPERATION_UNDOING;
+        operation->keep_going = true;
+        if (!operation->owner->plan_undo)
+                return;
+        r = operation->owner->plan_undo(operation, operation->userdata, &undo);
+        if (r >= 0)
+                r = append_undo(operation, &undo);
+        if (r < 0)
+                log_error_errno(r, "Failed to plan the undo of operation %" PRIu64 ": %m", operation->id);
+}
+
+/* Marks the next phase as issued; false if there is none. */
+static bool issue_next_phase(Operation *operation) {
+        const Plan *plan = &operation->plan;
+        size_t first = 0;
+
+        while (first < plan->n_steps && operation->progress[first].state != STEP_PLANNED)
+                first++;
+        if (first == plan->n_steps)
+                return false;
+        for (size_t i = first; i < plan->n_steps && plan->steps[i].phase == plan->steps[first].phase; i++)
+                if (operation->progress[i].state == STEP_PLANNED)
+                        set_progress(operation, i, STEP_ISSUED, 0);
+        return true;
+}
+
+static bool has_issued(const Operation *operation) {
+        for (size_t i = 0; i < operation->plan.n_steps; i++)
+                if (operation->progress[i].state == STEP_ISSUED)
+                        return true;
+        return false;
+}
+
+static void settle(Operation *operation) {
+        if (operation->settled)
+                return;
+        operation->settled = true;
+        operation->state = operation->state == OPERATION_UNDOING || operation->outcome.code != REFUSAL_NONE ? OPERATION_FAILED : OPERATION_DONE;
+        operation->finished_usec = realtime_usec();
+        if (operation->owner->settled)
+                operation->owner->settled(operation, operation->userdata);
+}
+
+static int journal_advance(Operation *operation, bool ends) {
+        _cleanup_(db_transaction_done) Db *transaction = NULL;
+        Db *db = operation->context->db;
+        int r;
+
+        r = db_begin(db);
+        if (r < 0)
+                return r;
+        transaction = db;
+        r = journal_update(operation);
+        if (r < 0)
+                return r;
+        if (operation->worker_is_new) {
+                r = journal_set_worker(operation);
+                if (r < 0)
+                        return r;
+        }
+        r = journal_set_state(operation);
+        if (r < 0)
+                return r;
+        if (ends && operation->owner->journal_end) {
+                r = operation->owner->journal_end(operation, operation->userdata);
+                if (r < 0)
+                        return r;
+        }
+        transaction = NULL;
+        return db_commit(db);
+}
+
+static void say_ended(Operation *operation) {
+        operation->worker = worker_free(operation->worker);
+        operation->stuck = false;
+        if (operation->owner->ended)
+                operation->owner->ended(operation, operation->userdata);
+        for (size_t i = 0; i < operation->n_watches; i++)
+                if (operation->watches[i].handler)
+                        operation->watches[i].handler(operation, operation->watches[i].userdata);
+        close_fds(operation);
+}
+
+static void ensure_worker(Operation *operation) {
+        int r;
+
+        if (operation->worker)
+                return;
+        r = worker_new(operation->context->event, &operation->context->launcher, on_worker, operation, &operation->worker);
+        operation->worker_is_new = r >= 0;
+        if (r < 0)
+                log_error_errno(r, "Failed to start a worker for operation %" PRIu64 ": %m", operation->id);
+}
+
+/* Commits what happened and what comes next, then does it; a database that refuses is asked again, since nothing may be
+ * written to the kernel before its row. */
+static void commit_and_go_on(Operation *operation) {
+        bool ends = !has_issued(operation);
+        int r;
+
+        if (ends)
+                settle(operation);
+        else
+                ensure_worker(operation);
+        r = journal_advance(operation, ends);
+        if (r < 0) {
+                log_error_errno(r, "Failed to journal operation %" PRIu64 ", trying again: %m", operation->id);
+                set_stuck(operation, true);
+                r = arm_timer(operation, DATABASE_RETRY_USEC);
+                if (r < 0)
+                        log_error_errno(r, "Operation %" PRIu64 " cannot go on: %m", operation->id);
+                return;
+        }
+        journal_clean(operation);
+        operation->worker_is_new = false;
+        set_stuck(operation, false);
+        if (ends)
+                say_ended(operation);
+        else {
+                say_changed(operation);
+                send_issued(operation);
+        }
+}
+
+static int on_advance(sd_event_source *source, void *userdata) {
+        Operation *operation = userdata;
+
+        note_phase_failures(operation);
+        if (phase_failed(operation)) {
+                if (operation->keep_going)
+                        skip_spoiled(operation);
+                else
+                        begin_undo(operation);
+        }
+        (void) issue_next_phase(operation);
+        commit_and_go_on(operation);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Operation *operation = userdata;
+        uint64_t slow = operation->context->slow_usec, stuck = operation->context->stuck_usec;
+
+        if (operation->n_unanswered == 0) {
+                commit_and_go_on(operation);
+                return 0;
+        }
+        if (!operation->slow) {
+                operation->slow = true;
+                log_warning("Operation %" PRIu64 " (%s) is slow: %zu steps have not been answered", operation->id,
+                            verb_to_string(operation->verb), operation->n_unanswered);
+                (void) arm_timer(operation, stuck > slow ? stuck - slow : 1);
+                return 0;
+        }
+        log_error("Operation %" PRIu64 " (%s) is stuck: %zu steps have not been answered; its groups stay closed until they are",
+                  operation->id, verb_to_string(operation->verb), operation->n_unanswered);
+        set_stuck(operation, true);
+        return 0;
+}
+
+static int journal_begin(Operation *operation) {
+        _cleanup_(db_transaction_done) Db *transaction = NULL;
+        Db *db = operation->context->db;
+        int r;
+
+        r = db_begin(db);
+        if (r < 0)
+                return r;
+        transaction = db;
+        if (operation->owner->journal_begin) {
+                r = operation->owner->journal_begin(operation, operation->userdata);
+                if (r < 0)
+                        return r;
+        }
+        r = journal_insert(operation);
+        if (r < 0)
+                return r;
+        transaction = NULL;
+        return db_commit(db);
+}
+
+int operation_begin(Operation *operation) {
+        int r;
+
+        assert(operation && !operation->begun);
+
+        r = worker_new(operation->context->event, &operation->context->launcher, on_worker, operation, &operation->worker);
+        if (r < 0)
+                return r;
+        (void) issue_next_phase(operation);
+        r = journal_begin(operation);
+        if (r < 0)
+                return r;
+        journal_clean(operation);
+        operation->begun = true;
+        send_issued(operation);
+        return 0;
+}
