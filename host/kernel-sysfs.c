@@ -22,6 +22,8 @@ static int read_override(Kernel *kernel, const char *path, char found[static WOR
         n = attribute_read_at(kernel->sysfs_fd, path, value, sizeof(value));
         if (n < 0)
                 return (int) n;
+        if (n >= (ssize_t) WORKER_NAME_MAX)
+                return -E2BIG;
 
         /* drivers/pci/pci-sysfs.c, driver_override_show: printf() of NULL. */
         memset(found, 0, WORKER_NAME_MAX);

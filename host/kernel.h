@@ -30,12 +30,12 @@ struct Kernel {
         int dev_fd;   /* O_PATH directory: /dev */
 };
 
-/* The real one (host/kernel-sysfs.c, host/kernel-vfio.c). */
+/* The real one: what each does and which errno it knows is told in host/kernel-sysfs.h and host/kernel-vfio.h. */
 extern const KernelOps kernel_ops;
 
 /* The worker's whole life: receives requests on `socket_fd`, runs each in a thread of its own (so that steps of one phase go
  * side by side and a step that hangs hangs alone), answers, and returns when the daemon has closed the socket: 0 or a
- * negative errno. It never starts a step after that. */
+ * negative errno. It never starts a step after that, and returns when the last one has ended. At most 64 run at once. */
 int worker_run(int socket_fd, Kernel *kernel);
 
 /* What main() of a worker does with its arguments (--socket=FD --sysfs=FD --dev=FD): checks the fds and runs. Returns an exit status. */

@@ -3,7 +3,8 @@
 
 /* The daemon's side of one assignd-worker process. Nothing here ever waits for the worker: it may hang in the kernel for
  * ever, is never signalled and never joined; freeing a Worker closes the socket, and the process ends by itself when its
- * last write returns. */
+ * last write returns. Its end is reaped by the event loop, through a pidfd that outlives the Worker and is the one thing that
+ * a hanging process still costs; nothing process-wide (SIGCHLD) is touched or asked for. */
 
 #include <systemd/sd-event.h>
 
@@ -21,7 +22,8 @@ typedef struct Worker Worker;
  * socket with requests unanswered, and nobody knows what of them happened. The handler may free the worker. */
 typedef void (*worker_handler_t)(Worker *worker, const WorkerAnswer *answer, int *fd, void *userdata);
 
-/* Starts a worker (posix_spawn, with only socket, sysfs, dev and stderr open) watched on `event`. Returns 0 or a negative errno. */
+/* Starts a worker (posix_spawn, with only socket, sysfs, dev and stderr open, in a session of its own) watched on `event`.
+ * Returns 0 or a negative errno, that of the exec included. */
 int worker_new(sd_event *event, const WorkerLauncher *launcher, worker_handler_t handler, void *userdata, Worker **ret);
 Worker *worker_free(Worker *worker);
 DEFINE_CLEANUP(Worker *, worker_free)
