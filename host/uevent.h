@@ -33,11 +33,11 @@ int uevent_parse(const char *message, size_t size, Uevent *ret);
 
 typedef struct UeventMonitor UeventMonitor;
 
-/* `uevent` NULL: messages were lost (the socket overran) and only a rescan tells what happened. */
+/* `uevent` NULL: messages were lost (the socket overran) and only a rescan tells what happened. Must not free the monitor. */
 typedef void (*uevent_handler_t)(const Uevent *uevent, void *userdata);
 
 /* Watches the kernel's uevents on `event`'s loop, or, with fd >= 0, the datagram socket `fd` (a test's), which it takes over
- * when it returns 0. Messages whose sender is not the kernel are dropped. Returns 0 or a negative errno. */
+ * when it returns 0. On netlink, messages whose sender is not the kernel are dropped. Returns 0 or a negative errno. */
 int uevent_monitor_new(sd_event *event, int fd, uevent_handler_t handler, void *userdata, UeventMonitor **ret);
 UeventMonitor *uevent_monitor_free(UeventMonitor *monitor);
 DEFINE_CLEANUP(UeventMonitor *, uevent_monitor_free)

@@ -97,7 +97,7 @@ static bool others_equal(const Group *a, const Group *b) {
 
 bool group_equal(const Group *a, const Group *b) {
         if (a->number != b->number || !string_equal(a->domain_type, b->domain_type) || a->fake != b->fake ||
-            !regions_equal(a, b) || !others_equal(a, b) || a->n_devices != b->n_devices)
+            a->read_error != b->read_error || !regions_equal(a, b) || !others_equal(a, b) || a->n_devices != b->n_devices)
                 return false;
         for (size_t i = 0; i < a->n_devices; i++)
                 if (!pci_address_equal(&a->devices[i]->address, &b->devices[i]->address))

@@ -78,12 +78,13 @@ typedef struct Group {
         size_t n_others;
         Device **devices; /* borrowed from Facts, sorted by address; kept by facts_link() */
         size_t n_devices;
+        int read_error; /* the first negative errno of an attribute that exists and could not be read; 0: all read */
 } Group;
 
 Group *group_free(Group *group);
 DEFINE_CLEANUP(Group *, group_free)
 
-/* Equal in number, type, fake, regions, other members and the addresses of its devices. */
+/* Equal in number, type, fake, regions, other members, read_error and the addresses of its devices. */
 bool group_equal(const Group *a, const Group *b);
 bool group_has_endpoint(const Group *group);
 
