@@ -26,7 +26,6 @@ struct uapi_iommu_ioas_alloc {
 };
 _Static_assert(sizeof(struct uapi_iommu_ioas_alloc) == 12, "struct iommu_ioas_alloc");
 
-#define UAPI_IOMMU_IOAS_MAP_FIXED_IOVA 1U
 #define UAPI_IOMMU_IOAS_MAP_WRITEABLE 2U
 #define UAPI_IOMMU_IOAS_MAP_READABLE 4U
 
