@@ -27,7 +27,7 @@ typedef struct DbAudit {
         const char *blockers;    /* JSON array of {code, device, detail}; NULL: none */
 } DbAudit;
 
-/* Needs an open transaction. */
+/* Needs an open transaction; ret_id may be NULL. The lists must be JSON arrays (-EINVAL). */
 int db_audit_insert(Db *db, const DbAudit *row, int64_t *ret_id);
 
 typedef struct DbAuditFilter {

@@ -2,7 +2,12 @@
 #pragma once
 
 /* Devices, groups and memberships as rows: what this host has, since when, and every change of its shape, so that
- * yesterday's host can be asked for. A device row is one (address, identity) pair; a group row is one member set. */
+ * yesterday's host can be asked for. A device row is one (address, identity) pair; a group row is one member set, whatever its
+ * number; a membership row is one stay of a member in a group under one number.
+ *
+ * Presence is not written again for what stays: a whole scan notes its time once, and a row only when it comes or goes. So a
+ * present device was last seen at the newest scan (later, as far as no uevent said otherwise), and one that a scan misses was
+ * last seen at the scan before it. */
 
 #include "db/db.h"
 
@@ -15,33 +20,39 @@ typedef struct DbDevice {
 
 typedef struct DbGroup {
         uint32_t number;
-        const char *const *members; /* names of all members, sorted; NULL-terminated */
+        const char *const *members; /* names of all members, sorted, each once; NULL-terminated. Without members it is no group */
 } DbGroup;
 
 typedef enum DbChange {
         DB_DEVICE_APPEARED,
         DB_DEVICE_VANISHED,
         DB_DEVICE_REPLACED, /* another device at the same address */
-        DB_DEVICE_MOVED,    /* to another group */
+        DB_DEVICE_MOVED,    /* to another group; not where its group only got another number */
         DB_GROUP_APPEARED,
         DB_GROUP_VANISHED,
-        DB_GROUP_RESHAPED,  /* the same number, other members */
+        DB_GROUP_RESHAPED,   /* the same number, other members */
+        DB_GROUP_RENUMBERED, /* the same members, another number */
+        _DB_CHANGE_MAX,
 } DbChange;
 
-/* Brings the rows in line with a whole scan, inside an open transaction: everything seen is marked as last seen now, what is
- * new, gone, replaced or moved becomes a row of shape_changes. Cost grows with the host, so it is for start and rescans.
- * *ret_n_changes (may be NULL) counts the changes. At 10,000 devices in 4,000 groups: see ./bench. */
+/* "appeared", "vanished", "replaced", "moved", "group-appeared", "group-vanished", "group-reshaped", "group-renumbered". */
+const char *db_change_to_string(DbChange change);
+
+/* Brings the rows in line with a whole scan, inside an open transaction: what is new, gone, replaced, moved, reshaped or renumbered
+ * becomes a row of shape_changes. The arrays may be in any order; -EINVAL for an address or a group number that is there twice.
+ * Cost grows with the host, so it is for start and rescans. *ret_n_changes (may be NULL) counts the changes. */
 int db_inventory_sync(Db *db, uint64_t now_usec, const DbDevice *devices, size_t n_devices, const DbGroup *groups, size_t n_groups,
                       size_t *ret_n_changes);
 
-/* The same for one device or group that changed: NULL means it is gone. Cost does not grow with the host. */
+/* The same for one device or group that changed, inside an open transaction: NULL means it is gone. Cost does not grow with the
+ * host, and where nothing changed nothing is written. */
 int db_inventory_update_device(Db *db, uint64_t now_usec, const char *address, const DbDevice *device);
 int db_inventory_update_group(Db *db, uint64_t now_usec, uint32_t number, const DbGroup *group);
 
-/* The newest shape changes and driver changes that concern `address` (or, NULL, group `number`), newest first, at most `max`. */
+/* The newest shape changes and assignments that concern `address` (or, NULL, group `number`), newest first, at most `max`. */
 typedef struct DbHistory {
         uint64_t at_usec;
-        char *event;  /* "appeared", "vanished", "assigned", ... : the words of the view device_history */
+        char *event;  /* "appeared", "vanished", "assigned", "released", ... : the words of the view device_history */
         char *detail;
 } DbHistory;
 int db_history_read(Db *db, const char *address, int64_t number, size_t max, DbHistory **ret, size_t *ret_n);
