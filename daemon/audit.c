@@ -5,8 +5,7 @@
 
 #include "base/clock.h"
 #include "base/strutil.h"
-
-DEFINE_CLEANUP(json_t *, json_decref)
+#include "db/audit.h"
 
 static json_t *json_strings(char *const *l) {
         json_t *array = json_array();
@@ -52,7 +51,7 @@ static json_t *json_blockers(const BlockerList *blockers) {
 
 /* Takes `value` over. */
 static int json_text(json_t *value, char **ret) {
-        _cleanup_(json_decrefp) json_t *owned = value;
+        json_auto_t *owned = value;
         char *text;
 
         if (!owned)
@@ -130,13 +129,27 @@ int audit_operation(Db *db, const Operation *operation, char *const *devices) {
         }, operation->targets, devices, operation->groups, operation->n_groups, &operation->outcome.blockers);
 }
 
-int audit_end(Db *db, Verb verb, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
-              const char *outcome, const char *message) {
+int audit_interrupted(Db *db, const Leftover *leftover, const char *message) {
         return write_row(db, &(DbAudit) {
-                .verb = verb_to_string(verb),
+                .verb = verb_to_string(leftover->verb),
+                .owner = leftover->owner,
+                .caller_uid = (int64_t) leftover->caller.uid,
+                .caller_pid = (int64_t) leftover->caller.pid,
+                .caller_name = leftover->caller.bus_name,
+                .operation = leftover->id,
+                .assignment = leftover->assignment,
+                .outcome = operation_state_to_string(OPERATION_INTERRUPTED),
+                .message = message,
+        }, NULL, NULL, leftover->groups, leftover->n_groups, NULL);
+}
+
+int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
+              const char *message) {
+        return write_row(db, &(DbAudit) {
+                .verb = verb_to_string(VERB_RELEASE),
                 .owner = owner,
                 .assignment = (int64_t) assignment,
-                .outcome = outcome,
+                .outcome = operation_state_to_string(OPERATION_DONE),
                 .message = message,
         }, NULL, devices, groups, n_groups, NULL);
 }

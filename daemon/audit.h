@@ -3,6 +3,7 @@
 
 /* One row of the audit trail a request, made from what the daemon knows of it. */
 
+#include "daemon/leftover.h"
 #include "daemon/operation.h"
 
 /* A request that was refused before any operation began, in a transaction of its own. `groups` and `devices` are what it
@@ -12,6 +13,9 @@ int audit_refusal(Db *db, const Request *request, char *const *devices, const ui
 /* An operation that has ended, inside the transaction that ends it. */
 int audit_operation(Db *db, const Operation *operation, char *const *devices);
 
+/* An operation of a daemon before us that was closed as interrupted, inside an open transaction. */
+int audit_interrupted(Db *db, const Leftover *leftover, const char *message);
+
 /* The end of an assignment without an operation (a reboot), inside an open transaction. */
-int audit_end(Db *db, Verb verb, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
-              const char *outcome, const char *message);
+int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
+              const char *message);

@@ -524,6 +524,8 @@ static void settle(Operation *operation) {
         operation->finished_usec = realtime_usec();
         if (operation->owner->settled)
                 operation->owner->settled(operation, operation->userdata);
+        if (operation->outcome.code != REFUSAL_NONE)
+                operation->state = OPERATION_FAILED;
 }
 
 static int journal_advance(Operation *operation, bool ends) {

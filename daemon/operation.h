@@ -81,7 +81,8 @@ typedef struct OperationOwner {
         int (*journal_begin)(Operation *operation, void *userdata);
         /* After a failed step: the plan that undoes what was done (empty: nothing to undo). */
         int (*plan_undo)(Operation *operation, void *userdata, Plan *ret);
-        /* Every step is over and `state` says how: the owner looks at the host once more and completes `outcome`. */
+        /* Every step is over and `state` says how: the owner looks at the host once more and completes `outcome`. A message
+         * without a code is a remark on an operation that is done; a code makes it failed. */
         void (*settled)(Operation *operation, void *userdata);
         /* Adds the owner's rows to the transaction that ends the operation. Called again if that transaction failed. */
         int (*journal_end)(Operation *operation, void *userdata);
@@ -111,7 +112,7 @@ struct Operation {
         size_t n_groups;
         Plan plan;          /* with the undo's steps behind the others once undoing */
         StepProgress *progress; /* one a step of `plan` */
-        Refusal outcome;    /* REFUSAL_NONE while all is well */
+        Refusal outcome;    /* REFUSAL_NONE while all is well, then with or without a remark as its message */
         uint64_t created_usec;  /* realtime */
         uint64_t finished_usec; /* 0: not yet */
         OpenedFd *fds;

@@ -89,3 +89,18 @@ bool blocker_list_contains(const BlockerList *list, BlockerCode code) {
                         return true;
         return false;
 }
+
+void blocker_list_drop(BlockerList *list, BlockerCode code, bool only_overridable) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < list->n_items; i++) {
+                Blocker *blocker = &list->items[i];
+
+                if (blocker->code == code && (blocker->overridable || !only_overridable)) {
+                        free(blocker->device);
+                        free(blocker->detail);
+                } else
+                        list->items[n++] = *blocker;
+        }
+        list->n_items = n;
+}

@@ -62,3 +62,6 @@ int blocker_list_add(BlockerList *list, BlockerCode code, uint32_t group, const 
                 _printf_(6, 7);
 
 bool blocker_list_contains(const BlockerList *list, BlockerCode code);
+
+/* Takes every blocker of that code out; with `only_overridable` those that an override goes past. */
+void blocker_list_drop(BlockerList *list, BlockerCode code, bool only_overridable);

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/assign.h"
+
+#include "base/log.h"
+#include "base/strutil.h"
+#include "daemon/audit.h"
+#include "daemon/records.h"
+#include "db/assignment.h"
+#include "host/tree.h"
+#include "policy/viability.h"
+
+#define VFIO_DRIVER "vfio-pci"
+#define VFIO_MODULE "vfio_pci"
+
+static int check_companions(const Selection *selection, BlockerList *blockers) {
+        int r;
+
+        for (size_t i = 0; i < selection->n_companions; i++) {
+                const Device *device = selection->companions[i];
+                char a[PCI_ADDRESS_STRING_MAX];
+
+                r = blocker_list_add(blockers, BLOCKER_COMPANION_NOT_NAMED, device->group, pci_address_format(&device->address, a), false,
+                                     "%s shares group %" PRIu32 " and would come along, but only exactly the named devices are wanted", a,
+                                     device->group);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int check_label(const Selection *selection, const char *label, BlockerList *blockers) {
+        int r;
+
+        for (size_t i = 0; label && i < selection->n_groups; i++) {
+                r = blocker_list_add(blockers, BLOCKER_LABEL_MISMATCH, selection->groups[i]->number, NULL, false,
+                                     "The owner claims the label %s, and group %" PRIu32 " has none", label, selection->groups[i]->number);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int check_selection(const Manager *manager, const Request *request, const Selection *selection, BlockerList *blockers) {
+        int r;
+
+        for (size_t i = 0; i < selection->n_groups; i++) {
+                r = viability_check(selection->groups[i], blockers);
+                if (r < 0)
+                        return r;
+                r = manager_check_state(manager, selection->groups[i]->number, blockers);
+                if (r < 0)
+                        return r;
+        }
+        if (request->exact) {
+                r = check_companions(selection, blockers);
+                if (r < 0)
+                        return r;
+        }
+        r = check_label(selection, request->label, blockers);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; request->overrides && request->overrides[i]; i++)
+                blocker_list_drop(blockers, blocker_code_from_string(request->overrides[i]), /* only_overridable= */ true);
+        return 0;
+}
+
+static int check_options(const Manager *manager, const Request *request, Refusal *refusal) {
+        for (size_t i = 0; request->overrides && request->overrides[i]; i++)
+                if (blocker_code_from_string(request->overrides[i]) < 0) {
+                        _cleanup_free_ char *text = NULL;
+
+                        if (string_escape(request->overrides[i], TARGET_TEXT_MAX, &text) < 0)
+                                return -ENOMEM;
+                        return refusal_set(refusal, REFUSAL_INVALID_ARGUMENT, "'%s' is not the code of a blocker", text);
+                }
+        if (request->backend == BACKEND_IOMMUFD && manager_default_backend(manager) != BACKEND_IOMMUFD)
+                return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "This kernel has no /dev/iommu, so only the backend 'group' can be had");
+        return 0;
+}
+
+static int describe_selection(const Selection *selection, PlanResult *result) {
+        int r;
+
+        result->groups = calloc(selection->n_groups ?: 1, sizeof(uint32_t));
+        if (!result->groups)
+                return -ENOMEM;
+        for (size_t i = 0; i < selection->n_groups; i++)
+                result->groups[i] = selection->groups[i]->number;
+        result->n_groups = selection->n_groups;
+        for (size_t i = 0; i < selection->n_groups; i++)
+                for (size_t k = 0; k < selection->groups[i]->n_devices; k++) {
+                        const Device *device = selection->groups[i]->devices[k];
+
+                        if (device->role != ROLE_ENDPOINT)
+                                continue;
+                        r = strv_append(&result->devices, PCI_ADDRESS_FORMAT(&device->address));
+                        if (r < 0)
+                                return r;
+                }
+        for (size_t i = 0; i < selection->n_companions; i++) {
+                r = strv_append(&result->companions, PCI_ADDRESS_FORMAT(&selection->companions[i]->address));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int assign_plan(const Manager *manager, const Request *request, RecordList *ret_records, PlanResult *result) {
+        _cleanup_(selection_done) Selection selection = {};
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        int r;
+
+        r = check_options(manager, request, &result->refusal);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
+                return r;
+        r = selection_resolve(manager_facts(manager), request->targets, &selection, &blockers, &result->refusal);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
+                return r;
+        r = describe_selection(&selection, result);
+        if (r < 0)
+                return r;
+        r = check_selection(manager, request, &selection, &blockers);
+        if (r < 0)
+                return r;
+        if (blockers.n_items > 0)
+                return refusal_from_blockers(&result->refusal, &blockers);
+
+        r = record_selection(&selection, VFIO_DRIVER, &records);
+        if (r < 0)
+                return r;
+        r = tree_has_driver(manager->sysfs_fd, VFIO_DRIVER);
+        if (r < 0)
+                return r;
+        r = plan_assign(&records, r > 0 ? NULL : VFIO_MODULE, &result->plan);
+        if (r < 0)
+                return r;
+        *ret_records = records;
+        records = (RecordList) {};
+        return 0;
+}
+
+static Assignment *operation_assignment(Operation *operation) {
+        Manager *manager = operation->userdata;
+
+        for (size_t i = 0; i < manager->assignments.n_items; i++)
+                if (assignment_has_group(manager->assignments.items[i], operation->groups[0]))
+                        return manager->assignments.items[i];
+        return NULL;
+}
+
+static int assign_journal_begin(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        Assignment *assignment = operation_assignment(operation);
+        int r;
+
+        r = records_journal_assignment(manager->db, assignment);
+        if (r < 0)
+                return r;
+        operation->assignment = assignment->id;
+        return 0;
+}
+
+static int assign_plan_undo(Operation *operation, void *userdata, Plan *ret) {
+        Assignment *assignment = operation_assignment(operation);
+
+        manager_refresh_devices(userdata, &assignment->records);
+        return plan_give_back(&assignment->records, manager_facts(userdata), ret);
+}
+
+/* The kernel may have /dev/iommu and yet no character devices (CONFIG_VFIO_DEVICE_CDEV): now that the devices are on their
+ * VFIO driver it shows. */
+static Backend settle_backend(const Manager *manager, const Assignment *assignment) {
+        for (size_t i = 0; i < assignment->records.n_items; i++)
+                if (tree_device_has_cdev(manager->sysfs_fd, &assignment->records.items[i].address) <= 0)
+                        return BACKEND_GROUP;
+        return assignment->backend;
+}
+
+static void assign_settled(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        Assignment *assignment = operation_assignment(operation);
+
+        manager_refresh_devices(manager, &assignment->records);
+        if (operation->state == OPERATION_DONE)
+                assignment->backend = settle_backend(manager, assignment);
+        else
+                records_note_differences(manager, &assignment->records, operation);
+}
+
+static int assign_journal_end(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        const Assignment *assignment = operation_assignment(operation);
+        _cleanup_strv_free_ char **devices = NULL;
+        int r;
+
+        if (operation->state == OPERATION_DONE) {
+                r = db_assignment_set_state(manager->db, (int64_t) assignment->id, "active", 0, NULL);
+                if (r >= 0)
+                        r = db_assignment_set_backend(manager->db, (int64_t) assignment->id, backend_to_string(assignment->backend));
+        } else
+                r = db_assignment_set_state(manager->db, (int64_t) assignment->id, "undone", operation->finished_usec, operation->outcome.message);
+        if (r < 0)
+                return r;
+        r = records_addresses(&assignment->records, &devices);
+        if (r < 0)
+                return r;
+        return audit_operation(manager->db, operation, devices);
+}
+
+static void assign_ended(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        Assignment *assignment = operation_assignment(operation);
+
+        if (operation->state == OPERATION_DONE) {
+                assignment->state = ASSIGNMENT_ACTIVE;
+                if (manager->observer.assignment_added)
+                        manager->observer.assignment_added(manager->observer.userdata, assignment);
+        } else
+                manager_drop_assignment(manager, assignment->id);
+        manager_operation_ended(manager, operation);
+}
+
+static void assign_changed(Operation *operation, void *userdata) {
+        manager_operation_changed(userdata, operation);
+}
+
+static const OperationOwner assign_owner = {
+        .journal_begin = assign_journal_begin,
+        .plan_undo = assign_plan_undo,
+        .settled = assign_settled,
+        .journal_end = assign_journal_end,
+        .ended = assign_ended,
+        .changed = assign_changed,
+};
+
+/* The table holds the new assignment from here on; without an id until its row is inserted. */
+static int begin_assignment(Manager *manager, Request *request, RecordList *records, Plan *plan, int *lease_fd, Refusal *ret_refusal,
+                            Operation **ret) {
+        _cleanup_(assignment_freep) Assignment *assignment = NULL;
+        _cleanup_(operation_freep) Operation *operation = NULL;
+        Assignment *added;
+        int r;
+
+        r = assignment_new(request, records, request->backend == BACKEND_AUTO ? manager_default_backend(manager) : request->backend, &assignment);
+        if (r < 0)
+                return r;
+        assignment->lease = *lease_fd >= 0;
+        r = operation_new(&manager->context, &assign_owner, manager, VERB_ASSIGN, &request->caller, request->owner, &request->targets,
+                          assignment->groups, assignment->n_groups, plan, &operation);
+        if (r < 0)
+                return r;
+        assignment->id = UINT64_MAX;
+        r = assignment_table_add(&manager->assignments, assignment);
+        if (r < 0)
+                return r;
+        added = TAKE_PTR(assignment);
+
+        r = manager_begin(manager, &operation, ret_refusal, ret);
+        if (r < 0 || ret_refusal->code != REFUSAL_NONE) {
+                manager_drop_assignment(manager, added->id);
+                return r;
+        }
+        if (*lease_fd >= 0)
+                r = manager_add_lease(manager, added->id, lease_fd);
+        if (r < 0)
+                log_error_errno(r, "Failed to watch the lease of assignment %" PRIu64 ", it lasts until it is released: %m", added->id);
+        return 0;
+}
+
+int manager_assign(Manager *manager, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret) {
+        _cleanup_(plan_result_done) PlanResult result = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        Operation *operation = NULL;
+        int r;
+
+        r = request_check(request, &result.refusal);
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
+                r = assign_plan(manager, request, &records, &result);
+        if (r < 0)
+                return r;
+        if (result.refusal.code == REFUSAL_NONE) {
+                r = begin_assignment(manager, request, &records, &result.plan, lease_fd, &result.refusal, &operation);
+                if (r < 0)
+                        return r;
+        }
+        if (result.refusal.code != REFUSAL_NONE)
+                manager_audit_refusal(manager, request, &result);
+        *ret_refusal = result.refusal;
+        result.refusal = (Refusal) {};
+        *ret = operation;
+        return 0;
+}

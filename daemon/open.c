@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/strutil.h"
+#include "daemon/audit.h"
+#include "daemon/manager.h"
+
+static int find_record(const Assignment *assignment, const char *text, const DeviceRecord **ret, Refusal *refusal) {
+        _cleanup_free_ char *escaped = NULL;
+        PciAddress address;
+
+        if (string_escape(text, TARGET_TEXT_MAX, &escaped) < 0)
+                return -ENOMEM;
+        if (pci_address_parse(text, &address) < 0)
+                return refusal_set(refusal, REFUSAL_INVALID_TARGET, "'%s' is not a PCI address; expected one like 0000:02:00.0", escaped);
+        for (size_t i = 0; i < assignment->records.n_items; i++)
+                if (pci_address_compare(&assignment->records.items[i].address, &address) == 0) {
+                        *ret = &assignment->records.items[i];
+                        return 0;
+                }
+        return refusal_set(refusal, REFUSAL_NO_SUCH_DEVICE, "%s is not a device of assignment %" PRIu64, escaped, assignment->id);
+}
+
+/* The named records, or all; the items are borrowed: free only the array. */
+static int choose_records(const Assignment *assignment, char *const *devices, RecordList *ret, Refusal *refusal) {
+        _cleanup_free_ DeviceRecord *items = NULL;
+        size_t n = 0;
+        int r;
+
+        items = calloc((devices ? strv_length(devices) : assignment->records.n_items) ?: 1, sizeof(DeviceRecord));
+        if (!items)
+                return -ENOMEM;
+        if (!devices)
+                for (n = 0; n < assignment->records.n_items; n++)
+                        items[n] = assignment->records.items[n];
+        for (size_t i = 0; devices && devices[i]; i++) {
+                const DeviceRecord *record = NULL;
+
+                r = find_record(assignment, devices[i], &record, refusal);
+                if (r < 0 || refusal->code != REFUSAL_NONE)
+                        return r;
+                for (size_t k = 0; k < n; k++)
+                        if (pci_address_compare(&items[k].address, &record->address) == 0)
+                                return refusal_set(refusal, REFUSAL_INVALID_ARGUMENT, "%s is named twice", PCI_ADDRESS_FORMAT(&record->address));
+                items[n++] = *record;
+        }
+        *ret = (RecordList) { .items = TAKE_PTR(items), .n_items = n };
+        return 0;
+}
+
+static int check_assignment(const Manager *manager, const Assignment *assignment, uint64_t id, const Caller *caller, Refusal *refusal) {
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        int r;
+
+        if (!assignment || assignment->state == ASSIGNMENT_ASSIGNING)
+                return refusal_set(refusal, REFUSAL_NO_SUCH_OWNER, "There is no assignment %" PRIu64, id);
+        if (caller->uid != 0 && caller->uid != assignment->uid)
+                return refusal_set(refusal, REFUSAL_DENIED, "Assignment %" PRIu64 " belongs to another user", id);
+        for (size_t i = 0; i < assignment->n_groups; i++) {
+                r = manager_check_state(manager, assignment->groups[i], &blockers);
+                if (r < 0)
+                        return r;
+        }
+        blocker_list_drop(&blockers, BLOCKER_OWNED, /* only_overridable= */ false); /* by the assignment itself */
+        return blockers.n_items > 0 ? refusal_from_blockers(refusal, &blockers) : 0;
+}
+
+static int open_journal_end(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        _cleanup_strv_free_ char **devices = NULL;
+        int r;
+
+        for (size_t i = 0; i < operation->plan.n_steps; i++) {
+                const Step *step = &operation->plan.steps[i];
+
+                if (step->kind != STEP_OPEN_CDEV && step->kind != STEP_OPEN_DEVICE)
+                        continue;
+                r = strv_append(&devices, PCI_ADDRESS_FORMAT(&step->address));
+                if (r < 0)
+                        return r;
+        }
+        return audit_operation(manager->db, operation, devices);
+}
+
+static void open_ended(Operation *operation, void *userdata) {
+        manager_operation_ended(userdata, operation);
+}
+
+static void open_changed(Operation *operation, void *userdata) {
+        manager_operation_changed(userdata, operation);
+}
+
+/* There is nothing to undo: what was opened closes with the operation. */
+static const OperationOwner open_owner = {
+        .journal_end = open_journal_end,
+        .ended = open_ended,
+        .changed = open_changed,
+};
+
+static int begin_open(Manager *manager, const Assignment *assignment, const RecordList *records, Request *request, Refusal *refusal, Operation **ret) {
+        _cleanup_(plan_done) Plan plan = {};
+        _cleanup_(operation_freep) Operation *operation = NULL;
+        int r;
+
+        r = plan_open(records, assignment->backend, &plan);
+        if (r < 0)
+                return r;
+        r = operation_new(&manager->context, &open_owner, manager, VERB_OPEN, &request->caller, assignment->owner, &request->targets,
+                          assignment->groups, assignment->n_groups, &plan, &operation);
+        if (r < 0)
+                return r;
+        operation->assignment = assignment->id;
+        return manager_begin(manager, &operation, refusal, ret);
+}
+
+int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *caller, Refusal *ret_refusal, Operation **ret) {
+        _cleanup_(request_done) Request request = { .verb = VERB_OPEN, .caller = *caller };
+        _cleanup_(plan_result_done) PlanResult result = {};
+        _cleanup_free_ DeviceRecord *items = NULL;
+        const Assignment *assignment = manager_find_assignment(manager, id);
+        RecordList records = {};
+        Operation *operation = NULL;
+        int r;
+
+        *caller = (Caller) {};
+        r = strv_copy(devices, &request.targets);
+        if (r < 0)
+                return r;
+        r = check_assignment(manager, assignment, id, &request.caller, &result.refusal);
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE) {
+                r = string_copy(assignment->owner, &request.owner);
+                if (r >= 0)
+                        r = choose_records(assignment, devices, &records, &result.refusal);
+                items = records.items;
+        }
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
+                r = begin_open(manager, assignment, &records, &request, &result.refusal, &operation);
+        if (r < 0)
+                return r;
+        if (result.refusal.code != REFUSAL_NONE)
+                manager_audit_refusal(manager, &request, &result);
+        *ret_refusal = result.refusal;
+        result.refusal = (Refusal) {};
+        *ret = operation;
+        return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/assign.h"
+#include "daemon/release.h"
+
+int manager_plan(Manager *manager, const Request *request, PlanResult *ret) {
+        _cleanup_(plan_result_done) PlanResult result = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        _cleanup_(release_set_done) ReleaseSet set = {};
+        int r;
+
+        r = request_check(request, &result.refusal);
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE) {
+                if (request->verb == VERB_ASSIGN)
+                        r = assign_plan(manager, request, &records, &result);
+                else if (request->verb == VERB_RELEASE)
+                        r = release_plan(manager, request, &set, &result);
+                else
+                        r = refusal_set(&result.refusal, REFUSAL_NOT_SUPPORTED, "Only assign and release can be planned");
+        }
+        if (r < 0)
+                return r;
+        *ret = result;
+        result = (PlanResult) {};
+        return 0;
+}

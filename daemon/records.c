@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/records.h"
+
+#include "base/log.h"
+#include "base/strutil.h"
+#include "db/assignment.h"
+
+static DbAssignedDevice db_device(const DeviceRecord *record, char address[static PCI_ADDRESS_STRING_MAX]) {
+        return (DbAssignedDevice) {
+                .address = pci_address_format(&record->address, address),
+                .vendor = record->identity.vendor,
+                .device = record->identity.device,
+                .subsystem_vendor = record->identity.subsystem_vendor,
+                .subsystem_device = record->identity.subsystem_device,
+                .class = record->identity.class,
+                .revision = record->identity.revision,
+                .group = record->group,
+                .wanted = record->wanted,
+                .driver = record->driver,
+                .override = record->driver_override,
+                .vfio_driver = record->vfio_driver,
+        };
+}
+
+int records_journal_assignment(Db *db, Assignment *assignment) {
+        const RecordList *records = &assignment->records;
+        _cleanup_free_ char (*addresses)[PCI_ADDRESS_STRING_MAX] = NULL;
+        _cleanup_free_ DbAssignedDevice *devices = NULL;
+        int64_t id;
+        int r;
+
+        devices = calloc(records->n_items ?: 1, sizeof(DbAssignedDevice));
+        addresses = calloc(records->n_items ?: 1, PCI_ADDRESS_STRING_MAX);
+        if (!devices || !addresses)
+                return -ENOMEM;
+        for (size_t i = 0; i < records->n_items; i++)
+                devices[i] = db_device(&records->items[i], addresses[i]);
+        r = db_assignment_insert(db, &(DbAssignment) {
+                .owner = assignment->owner,
+                .state = assignment_state_to_string(assignment->state),
+                .label = assignment->label,
+                .backend = backend_to_string(assignment->backend),
+                .lease = assignment->lease,
+                .caller_uid = (int64_t) assignment->uid,
+                .created_usec = assignment->created_usec,
+        }, devices, records->n_items, &id);
+        if (r < 0)
+                return r;
+        assignment->id = (uint64_t) id;
+        return 0;
+}
+
+int records_addresses(const RecordList *records, char ***ret) {
+        _cleanup_strv_free_ char **addresses = NULL;
+        int r;
+
+        for (size_t i = 0; i < records->n_items; i++) {
+                r = strv_append(&addresses, PCI_ADDRESS_FORMAT(&records->items[i].address));
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(addresses);
+        return 0;
+}
+
+void records_note_differences(const Manager *manager, const RecordList *records, Operation *operation) {
+        _cleanup_strv_free_ char **differences = NULL;
+        int r;
+
+        r = record_list_compare(records, manager_facts(manager), &differences);
+        if (r < 0) {
+                log_error_errno(r, "Failed to compare the host with what was recorded: %m");
+                return;
+        }
+        for (size_t i = 0; differences && differences[i]; i++) {
+                const char *before = operation->outcome.message;
+                char *message;
+
+                log_warning("After operation %" PRIu64 ": %s", operation->id, differences[i]);
+                if (asprintf(&message, "%s%s%s", before ?: "", before ? ". " : "", differences[i]) < 0)
+                        return;
+                free(operation->outcome.message);
+                operation->outcome.message = message;
+        }
+}
+
+int records_merge(Assignment *const *assignments, size_t n, RecordList *ret) {
+        DeviceRecord *items;
+        size_t total = 0, k = 0;
+
+        for (size_t i = 0; i < n; i++)
+                total += assignments[i]->records.n_items;
+        items = calloc(total ?: 1, sizeof(DeviceRecord));
+        if (!items)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                for (size_t d = 0; d < assignments[i]->records.n_items; d++)
+                        items[k++] = assignments[i]->records.items[d];
+        *ret = (RecordList) { .items = items, .n_items = total };
+        return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* The records of assignments between memory, database and people. */
+
+#include "daemon/manager.h"
+
+/* Inserts the assignment's rows in the open transaction; it gets its id. */
+int records_journal_assignment(Db *db, Assignment *assignment);
+
+/* The addresses of all recorded devices, as a string array that the caller frees. */
+int records_addresses(const RecordList *records, char ***ret);
+
+/* Compares the records with the host as it is now; what differs is appended to the operation's message and logged. */
+void records_note_differences(const Manager *manager, const RecordList *records, Operation *operation);
+
+/* One list of the records of several assignments, whose items are borrowed: free only `items`. */
+int records_merge(Assignment *const *assignments, size_t n, RecordList *ret);

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/recover.h"
+
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/strutil.h"
+#include "daemon/audit.h"
+#include "daemon/leftover.h"
+#include "daemon/records.h"
+#include "db/assignment.h"
+
+#define REASON_REBOOT "The host was rebooted"
+#define REASON_DAEMON_ENDED "The daemon ended before the operation did"
+
+struct Recovery {
+        Manager *manager;
+        LeftoverList leftovers;
+        uint64_t *rebooted; /* ids of assignments of another boot */
+        size_t n_rebooted;
+        size_t n_running; /* recovering operations that have not ended */
+        bool said_ready;
+        sd_event_source *ready_source;
+};
+
+Recovery *recovery_free(Recovery *recovery) {
+        if (!recovery)
+                return NULL;
+
+        sd_event_source_disable_unref(recovery->ready_source);
+        leftover_list_done(&recovery->leftovers);
+        free(recovery->rebooted);
+        free(recovery);
+        return NULL;
+}
+
+bool recovery_awaits_group(const Recovery *recovery, uint32_t number) {
+        for (size_t i = 0; recovery && i < recovery->leftovers.n_items; i++)
+                if (recovery->leftovers.items[i].pidfd >= 0 && leftover_has_group(&recovery->leftovers.items[i], number))
+                        return true;
+        return false;
+}
+
+static int record_fill(DeviceRecord *record, const DbAssignedDevice *row) {
+        int r;
+
+        r = pci_address_parse(row->address, &record->address);
+        if (r < 0)
+                return r;
+        record->identity = (PciIdentity) {
+                .vendor = (uint16_t) row->vendor,
+                .device = (uint16_t) row->device,
+                .subsystem_vendor = (uint16_t) row->subsystem_vendor,
+                .subsystem_device = (uint16_t) row->subsystem_device,
+                .class = row->class,
+                .revision = (uint8_t) row->revision,
+        };
+        record->group = row->group;
+        record->wanted = row->wanted;
+        r = string_copy(row->driver, &record->driver);
+        if (r < 0)
+                return r;
+        r = string_copy(row->override, &record->driver_override);
+        if (r < 0)
+                return r;
+        return string_copy(row->vfio_driver, &record->vfio_driver);
+}
+
+static int load_records(const DbAssignedDevice *devices, size_t n_devices, RecordList *ret) {
+        _cleanup_(record_list_done) RecordList records = {};
+        int r;
+
+        records.items = calloc(n_devices ?: 1, sizeof(DeviceRecord));
+        if (!records.items)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_devices; i++) {
+                records.n_items++;
+                r = record_fill(&records.items[i], &devices[i]);
+                if (r < 0)
+                        return r;
+        }
+        *ret = records;
+        records = (RecordList) {};
+        return 0;
+}
+
+static int note_rebooted(Recovery *recovery, uint64_t id) {
+        uint64_t *ids;
+
+        ids = reallocarray(recovery->rebooted, recovery->n_rebooted + 1, sizeof(uint64_t));
+        if (!ids)
+                return -ENOMEM;
+        ids[recovery->n_rebooted++] = id;
+        recovery->rebooted = ids;
+        return 0;
+}
+
+static int on_assignment(const DbAssignment *row, const DbAssignedDevice *devices, size_t n_devices, void *userdata) {
+        Recovery *recovery = userdata;
+        _cleanup_(assignment_freep) Assignment *assignment = NULL;
+        _cleanup_(record_list_done) RecordList records = {};
+        const Request request = { .owner = (char *) row->owner, .label = (char *) row->label, .caller = { .uid = (uid_t) row->caller_uid } };
+        int r;
+
+        r = load_records(devices, n_devices, &records);
+        if (r < 0)
+                return r;
+        r = assignment_new(&request, &records, backend_from_string(row->backend), &assignment);
+        if (r < 0)
+                return r;
+        assignment->id = (uint64_t) row->id;
+        assignment->state = assignment_state_from_string(row->state);
+        assignment->lease = row->lease;
+        assignment->created_usec = row->created_usec;
+        if (assignment->state < 0 || assignment->backend < 0)
+                return -EBADMSG;
+        if (!string_equal(row->boot_id, db_boot_id(recovery->manager->db))) {
+                r = note_rebooted(recovery, assignment->id);
+                if (r < 0)
+                        return r;
+        }
+        r = assignment_table_add(&recovery->manager->assignments, assignment);
+        if (r < 0)
+                return r;
+        TAKE_PTR(assignment);
+        return 0;
+}
+
+static int end_rebooted(Recovery *recovery, uint64_t id) {
+        Manager *manager = recovery->manager;
+        const Assignment *assignment = manager_find_assignment(manager, id);
+        _cleanup_strv_free_ char **devices = NULL;
+        bool undone = assignment->state == ASSIGNMENT_ASSIGNING;
+        int r;
+
+        r = db_assignment_set_state(manager->db, (int64_t) id, undone ? "undone" : "ended", realtime_usec(), REASON_REBOOT);
+        if (r < 0)
+                return r;
+        r = records_addresses(&assignment->records, &devices);
+        if (r < 0)
+                return r;
+        return audit_end(manager->db, assignment->owner, id, devices, assignment->groups, assignment->n_groups, REASON_REBOOT);
+}
+
+/* Whether somebody still has to undo or finish what the leftover began. */
+static bool leftover_needs_recovery(const Recovery *recovery, const Leftover *leftover) {
+        const AssignmentTable *table = &recovery->manager->assignments;
+
+        for (size_t i = 0; leftover->same_boot && i < table->n_items; i++)
+                for (size_t g = 0; table->items[i]->state != ASSIGNMENT_ACTIVE && g < table->items[i]->n_groups; g++)
+                        if (leftover_has_group(leftover, table->items[i]->groups[g]))
+                                return true;
+        return false;
+}
+
+static int close_what_is_over(Recovery *recovery) {
+        _cleanup_(db_transaction_done) Db *transaction = NULL;
+        Db *db = recovery->manager->db;
+        int r;
+
+        r = db_begin(db);
+        if (r < 0)
+                return r;
+        transaction = db;
+        for (size_t i = 0; i < recovery->n_rebooted; i++) {
+                r = end_rebooted(recovery, recovery->rebooted[i]);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
+                const Leftover *leftover = &recovery->leftovers.items[i];
+
+                if (leftover_needs_recovery(recovery, leftover))
+                        continue;
+                r = leftover_interrupt(db, leftover, leftover->same_boot ? REASON_DAEMON_ENDED : REASON_REBOOT);
+                if (r < 0)
+                        return r;
+        }
+        transaction = NULL;
+        r = db_commit(db);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < recovery->n_rebooted; i++)
+                manager_drop_assignment(recovery->manager, recovery->rebooted[i]);
+        return 0;
+}
+
+static Assignment *operation_assignment(const Operation *operation) {
+        const Manager *manager = operation->userdata;
+
+        return assignment_table_find(&manager->assignments, operation->assignment);
+}
+
+/* The leftovers of these groups are closed in the transaction that begins their recovery. */
+static int recover_journal_begin(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        Recovery *recovery = manager->recovery;
+        int r;
+
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
+                Leftover *leftover = &recovery->leftovers.items[i];
+
+                if (leftover->id == 0 || !leftover_has_group(leftover, operation->groups[0]))
+                        continue;
+                r = leftover_interrupt(manager->db, leftover, REASON_DAEMON_ENDED);
+                if (r < 0)
+                        return r;
+                leftover->id = 0;
+        }
+        return 0;
+}
+
+static void recover_settled(Operation *operation, void *userdata) {
+        Assignment *assignment = operation_assignment(operation);
+
+        manager_refresh_devices(userdata, &assignment->records);
+        records_note_differences(userdata, &assignment->records, operation);
+}
+
+static int recover_journal_end(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        const Assignment *assignment = operation_assignment(operation);
+        _cleanup_strv_free_ char **devices = NULL;
+        int r;
+
+        r = db_assignment_set_state(manager->db, (int64_t) assignment->id, assignment->state == ASSIGNMENT_ASSIGNING ? "undone" : "ended",
+                                    operation->finished_usec, operation->outcome.message);
+        if (r < 0)
+                return r;
+        r = records_addresses(&assignment->records, &devices);
+        if (r < 0)
+                return r;
+        return audit_operation(manager->db, operation, devices);
+}
+
+static void say_ready_when_done(Recovery *recovery);
+
+static void recover_ended(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+
+        manager_drop_assignment(manager, operation->assignment);
+        manager_operation_ended(manager, operation);
+        manager->recovery->n_running--;
+        say_ready_when_done(manager->recovery);
+}
+
+static void recover_changed(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+
+        manager_operation_changed(manager, operation);
+        say_ready_when_done(manager->recovery); /* a stuck one is not waited for */
+}
+
+static const OperationOwner recover_owner = {
+        .journal_begin = recover_journal_begin,
+        .settled = recover_settled,
+        .journal_end = recover_journal_end,
+        .ended = recover_ended,
+        .changed = recover_changed,
+};
+
+static int begin_recovery(Recovery *recovery, Assignment *assignment) {
+        Manager *manager = recovery->manager;
+        _cleanup_(plan_done) Plan plan = {};
+        _cleanup_(operation_freep) Operation *operation = NULL;
+        _cleanup_(refusal_done) Refusal refusal = {};
+        Operation *begun = NULL;
+        char **targets = NULL;
+        Caller caller = {};
+        int r;
+
+        log_notice("Recovering assignment %" PRIu64 " of %s, which was %s when the daemon ended", assignment->id, assignment->owner,
+                   assignment_state_to_string(assignment->state));
+        manager_refresh_devices(manager, &assignment->records);
+        r = plan_give_back(&assignment->records, manager_facts(manager), &plan);
+        if (r < 0)
+                return r;
+        r = operation_new(&manager->context, &recover_owner, manager, VERB_RECOVER, &caller, assignment->owner, &targets, assignment->groups,
+                          assignment->n_groups, &plan, &operation);
+        if (r < 0)
+                return r;
+        operation->keep_going = true;
+        operation->assignment = assignment->id;
+        recovery->n_running++;
+        r = manager_begin(manager, &operation, &refusal, &begun);
+        if (r < 0 || refusal.code != REFUSAL_NONE)
+                recovery->n_running--;
+        if (r >= 0 && refusal.code != REFUSAL_NONE) {
+                log_error("Assignment %" PRIu64 " cannot be recovered: %s", assignment->id, refusal.message ?: "no memory");
+                return -EIO;
+        }
+        return r;
+}
+
+static bool awaits_worker(const Recovery *recovery, const Assignment *assignment) {
+        for (size_t i = 0; i < assignment->n_groups; i++)
+                if (recovery_awaits_group(recovery, assignment->groups[i]))
+                        return true;
+        return false;
+}
+
+static int begin_recoveries(Recovery *recovery) {
+        AssignmentTable *table = &recovery->manager->assignments;
+        int r;
+
+        for (size_t i = 0; i < table->n_items; i++) {
+                Assignment *assignment = table->items[i];
+
+                if (assignment->state == ASSIGNMENT_ACTIVE || awaits_worker(recovery, assignment) ||
+                    manager_group_operation(recovery->manager, assignment->groups[0]))
+                        continue;
+                r = begin_recovery(recovery, assignment);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int on_worker_ended(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        Recovery *recovery = userdata;
+        int r;
+
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
+                Leftover *leftover = &recovery->leftovers.items[i];
+
+                if (leftover->source != source)
+                        continue;
+                log_notice("The worker of operation %" PRIi64 " of an earlier daemon has ended", leftover->id);
+                leftover->source = sd_event_source_disable_unref(leftover->source);
+                leftover->pidfd = safe_close(leftover->pidfd);
+                break;
+        }
+        r = begin_recoveries(recovery);
+        if (r < 0)
+                log_error_errno(r, "Failed to recover after the worker of an earlier daemon ended: %m");
+        return 0;
+}
+
+static int await_workers(Recovery *recovery) {
+        int r;
+
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
+                Leftover *leftover = &recovery->leftovers.items[i];
+
+                if (!leftover_needs_recovery(recovery, leftover))
+                        continue;
+                r = leftover_open_worker(leftover);
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        continue;
+                log_warning("The worker %d of operation %" PRIi64 " of an earlier daemon still runs; its groups stay closed until it ends",
+                            (int) leftover->worker_pid, leftover->id);
+                r = sd_event_add_io(recovery->manager->event, &leftover->source, leftover->pidfd, EPOLLIN, on_worker_ended, recovery);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int on_ready(sd_event_source *source, void *userdata) {
+        Recovery *recovery = userdata;
+
+        if (recovery->manager->observer.ready)
+                recovery->manager->observer.ready(recovery->manager->observer.userdata);
+        return 0;
+}
+
+static size_t count_stuck(const Manager *manager) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < manager->queue.n_operations; i++)
+                n += manager->queue.operations[i]->stuck;
+        return n;
+}
+
+static void say_ready_when_done(Recovery *recovery) {
+        int r;
+
+        if (recovery->said_ready || recovery->n_running > count_stuck(recovery->manager))
+                return;
+        recovery->said_ready = true;
+        r = sd_event_add_defer(recovery->manager->event, &recovery->ready_source, on_ready, recovery);
+        if (r < 0)
+                log_error_errno(r, "Failed to become ready: %m");
+}
+
+static int load(Recovery *recovery) {
+        Db *db = recovery->manager->db;
+        int r;
+
+        r = db_assignment_foreach_open(db, on_assignment, recovery);
+        if (r < 0)
+                return r;
+        r = leftover_list_load(db, &recovery->leftovers);
+        if (r < 0)
+                return r;
+        return close_what_is_over(recovery);
+}
+
+int recovery_start(Manager *manager) {
+        Recovery *recovery;
+        int r;
+
+        recovery = calloc(1, sizeof(Recovery));
+        if (!recovery)
+                return -ENOMEM;
+        manager->recovery = recovery;
+        recovery->manager = manager;
+        r = load(recovery);
+        if (r < 0)
+                return log_error_errno(r, "Failed to load what an earlier daemon left: %m");
+        r = await_workers(recovery);
+        if (r < 0)
+                return log_error_errno(r, "Failed to wait for the worker of an earlier daemon: %m");
+        r = begin_recoveries(recovery);
+        if (r < 0)
+                return log_error_errno(r, "Failed to recover what an earlier daemon left: %m");
+        say_ready_when_done(recovery);
+        return 0;
+}

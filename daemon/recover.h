@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What a daemon before us left: the kernel's state is the truth, the journal the intent.
+ *
+ *   assignment, operation      same boot                                 another boot
+ *   active, none open          stays as it is                            ended: drivers and overrides did not survive
+ *   assigning, assign open     given back, then undone                   undone
+ *   releasing, release open    given back, then ended                    ended
+ *   active, open open          stays; the open is closed as interrupted  ended
+ *
+ * A leftover worker of the same boot is waited for first (without blocking anybody else): only when its last write has
+ * returned does the tree tell the truth. Its groups are closed meanwhile. */
+
+#include "daemon/manager.h"
+
+typedef struct Recovery Recovery;
+
+/* Loads assignments and open operations and begins what they need; observer.ready is called from the event loop once
+ * everything that does not wait for a leftover worker is done. Returns 0 or a negative errno (logged). */
+int recovery_start(Manager *manager);
+Recovery *recovery_free(Recovery *recovery);
+DEFINE_CLEANUP(Recovery *, recovery_free)
+
+/* Whether a leftover worker still holds the group; false for NULL. */
+bool recovery_awaits_group(const Recovery *recovery, uint32_t number);

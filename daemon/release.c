@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/release.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/strutil.h"
+#include "daemon/audit.h"
+#include "daemon/records.h"
+#include "db/assignment.h"
+
+void release_set_done(ReleaseSet *set) {
+        free(set->assignments);
+        *set = (ReleaseSet) {};
+}
+
+static int release_set_add(ReleaseSet *set, Assignment *assignment) {
+        Assignment **assignments;
+
+        for (size_t i = 0; i < set->n_assignments; i++)
+                if (set->assignments[i] == assignment)
+                        return 0;
+        assignments = reallocarray(set->assignments, set->n_assignments + 1, sizeof(Assignment *));
+        if (!assignments)
+                return -ENOMEM;
+        assignments[set->n_assignments++] = assignment;
+        set->assignments = assignments;
+        return 0;
+}
+
+static int set_from_owner(const Manager *manager, const char *owner, ReleaseSet *set, Refusal *refusal) {
+        int r;
+
+        for (size_t i = 0; i < manager->assignments.n_items; i++) {
+                if (!string_equal(manager->assignments.items[i]->owner, owner))
+                        continue;
+                r = release_set_add(set, manager->assignments.items[i]);
+                if (r < 0)
+                        return r;
+        }
+        if (set->n_assignments == 0)
+                return refusal_set(refusal, REFUSAL_NO_SUCH_OWNER, "Nothing is assigned to an owner named '%s'", owner);
+        return 0;
+}
+
+static bool selection_has_group(const Selection *selection, uint32_t number) {
+        for (size_t i = 0; i < selection->n_groups; i++)
+                if (selection->groups[i]->number == number)
+                        return true;
+        return false;
+}
+
+/* An assignment is given back whole: a target that is only a part of one is refused, since the rest would go with it. */
+static int check_whole(const Assignment *assignment, const Selection *selection, Refusal *refusal) {
+        for (size_t i = 0; i < assignment->n_groups; i++)
+                if (!selection_has_group(selection, assignment->groups[i]))
+                        return refusal_set(refusal, REFUSAL_INVALID_ARGUMENT,
+                                           "Assignment %" PRIu64 " of %s also holds group %" PRIu32
+                                           ", which is not named; an assignment is released whole: name all its groups, or its owner",
+                                           assignment->id, assignment->owner, assignment->groups[i]);
+        return 0;
+}
+
+static int set_from_targets(const Manager *manager, const Request *request, ReleaseSet *set, Refusal *refusal) {
+        _cleanup_(selection_done) Selection selection = {};
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        int r;
+
+        r = selection_resolve(manager_facts(manager), request->targets, &selection, &blockers, refusal);
+        if (r < 0 || refusal->code != REFUSAL_NONE)
+                return r;
+        if (blockers.n_items > 0)
+                return refusal_from_blockers(refusal, &blockers);
+        for (size_t i = 0; i < selection.n_groups; i++) {
+                Assignment *assignment = assignment_table_find_group(&manager->assignments, selection.groups[i]->number);
+
+                if (!assignment)
+                        return refusal_set(refusal, REFUSAL_NO_SUCH_OWNER, "Group %" PRIu32 " is not assigned to anybody", selection.groups[i]->number);
+                if (request->owner && !string_equal(assignment->owner, request->owner))
+                        return refusal_set(refusal, REFUSAL_OWNED, "Group %" PRIu32 " is assigned to %s, not to %s", selection.groups[i]->number,
+                                           assignment->owner, request->owner);
+                r = release_set_add(set, assignment);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < set->n_assignments && refusal->code == REFUSAL_NONE; i++) {
+                r = check_whole(set->assignments[i], &selection, refusal);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int check_set(const Manager *manager, const Request *request, const ReleaseSet *set, Refusal *refusal) {
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        int r;
+
+        for (size_t i = 0; i < set->n_assignments; i++) {
+                const Assignment *assignment = set->assignments[i];
+
+                if (request->caller.uid != 0 && request->caller.uid != assignment->uid)
+                        return refusal_set(refusal, REFUSAL_DENIED, "Assignment %" PRIu64 " belongs to another user", assignment->id);
+                for (size_t g = 0; g < assignment->n_groups; g++) {
+                        r = manager_check_state(manager, assignment->groups[g], &blockers);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        blocker_list_drop(&blockers, BLOCKER_OWNED, /* only_overridable= */ false); /* it is the owner's to give back */
+        return blockers.n_items > 0 ? refusal_from_blockers(refusal, &blockers) : 0;
+}
+
+static int describe_set(const ReleaseSet *set, const RecordList *records, PlanResult *result) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < set->n_assignments; i++)
+                n += set->assignments[i]->n_groups;
+        result->groups = calloc(n ?: 1, sizeof(uint32_t));
+        if (!result->groups)
+                return -ENOMEM;
+        for (size_t i = 0; i < set->n_assignments; i++) {
+                memcpy(result->groups + result->n_groups, set->assignments[i]->groups, set->assignments[i]->n_groups * sizeof(uint32_t));
+                result->n_groups += set->assignments[i]->n_groups;
+        }
+        return records_addresses(records, &result->devices);
+}
+
+static int plan_set(const Manager *manager, const Request *request, const ReleaseSet *set, PlanResult *result) {
+        _cleanup_free_ DeviceRecord *items = NULL;
+        RecordList records;
+        int r;
+
+        r = records_merge(set->assignments, set->n_assignments, &records);
+        if (r < 0)
+                return r;
+        items = records.items;
+        r = describe_set(set, &records, result);
+        if (r < 0)
+                return r;
+        r = check_set(manager, request, set, &result->refusal);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
+                return r;
+        return plan_give_back(&records, manager_facts(manager), &result->plan);
+}
+
+int release_plan(const Manager *manager, const Request *request, ReleaseSet *ret_set, PlanResult *result) {
+        _cleanup_(release_set_done) ReleaseSet set = {};
+        int r;
+
+        if (strv_length(request->targets) > 0)
+                r = set_from_targets(manager, request, &set, &result->refusal);
+        else
+                r = set_from_owner(manager, request->owner, &set, &result->refusal);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
+                return r;
+        r = plan_set(manager, request, &set, result);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
+                return r;
+        *ret_set = set;
+        set = (ReleaseSet) {};
+        return 0;
+}
+
+/* The assignments that the operation gives back. */
+static int operation_set(const Manager *manager, const Operation *operation, ReleaseSet *ret) {
+        _cleanup_(release_set_done) ReleaseSet set = {};
+        int r;
+
+        for (size_t i = 0; i < operation->n_groups; i++) {
+                Assignment *assignment = assignment_table_find_group(&manager->assignments, operation->groups[i]);
+
+                if (!assignment)
+                        continue;
+                r = release_set_add(&set, assignment);
+                if (r < 0)
+                        return r;
+        }
+        *ret = set;
+        set = (ReleaseSet) {};
+        return 0;
+}
+
+static int release_journal_begin(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        _cleanup_(release_set_done) ReleaseSet set = {};
+        int r;
+
+        r = operation_set(manager, operation, &set);
+        for (size_t i = 0; r >= 0 && i < set.n_assignments; i++) {
+                operation->assignment = set.assignments[i]->id;
+                r = db_assignment_set_state(manager->db, (int64_t) set.assignments[i]->id, "releasing", 0, NULL);
+        }
+        return r;
+}
+
+/* Whether the kernel still has a device on its VFIO driver that was not there before: then the assignment has not ended. */
+static bool assignment_is_held(const Manager *manager, const Assignment *assignment) {
+        for (size_t i = 0; i < assignment->records.n_items; i++) {
+                const DeviceRecord *record = &assignment->records.items[i];
+                const Device *device = facts_find_device(manager_facts(manager), &record->address);
+
+                if (device && pci_identity_equal(&device->identity, &record->identity) && string_equal(device->driver, record->vfio_driver) &&
+                    !string_equal(record->driver, record->vfio_driver))
+                        return true;
+        }
+        return false;
+}
+
+static void release_settled(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        _cleanup_(release_set_done) ReleaseSet set = {};
+
+        if (operation_set(manager, operation, &set) < 0)
+                return;
+        for (size_t i = 0; i < set.n_assignments; i++) {
+                manager_refresh_devices(manager, &set.assignments[i]->records);
+                records_note_differences(manager, &set.assignments[i]->records, operation);
+        }
+}
+
+static int release_journal_end(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        _cleanup_(release_set_done) ReleaseSet set = {};
+        _cleanup_free_ DeviceRecord *items = NULL;
+        _cleanup_strv_free_ char **devices = NULL;
+        RecordList records;
+        int r;
+
+        r = operation_set(manager, operation, &set);
+        for (size_t i = 0; r >= 0 && i < set.n_assignments; i++) {
+                bool held = assignment_is_held(manager, set.assignments[i]);
+
+                r = db_assignment_set_state(manager->db, (int64_t) set.assignments[i]->id, held ? "active" : "ended",
+                                            held ? 0 : operation->finished_usec, held ? NULL : operation->outcome.message);
+        }
+        if (r >= 0)
+                r = records_merge(set.assignments, set.n_assignments, &records);
+        if (r < 0)
+                return r;
+        items = records.items;
+        r = records_addresses(&records, &devices);
+        if (r < 0)
+                return r;
+        return audit_operation(manager->db, operation, devices);
+}
+
+static void release_ended(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+        _cleanup_(release_set_done) ReleaseSet set = {};
+
+        if (operation_set(manager, operation, &set) < 0)
+                log_error("Out of memory, assignments of operation %" PRIu64 " look assigned until the next start", operation->id);
+        for (size_t i = 0; i < set.n_assignments; i++)
+                if (assignment_is_held(manager, set.assignments[i])) {
+                        set.assignments[i]->state = ASSIGNMENT_ACTIVE;
+                        if (manager->observer.assignment_changed)
+                                manager->observer.assignment_changed(manager->observer.userdata, set.assignments[i]);
+                } else
+                        manager_drop_assignment(manager, set.assignments[i]->id);
+        manager_operation_ended(manager, operation);
+}
+
+static void release_changed(Operation *operation, void *userdata) {
+        manager_operation_changed(userdata, operation);
+}
+
+static const OperationOwner release_owner = {
+        .journal_begin = release_journal_begin,
+        .settled = release_settled,
+        .journal_end = release_journal_end,
+        .ended = release_ended,
+        .changed = release_changed,
+};
+
+static int begin_release(Manager *manager, Request *request, const ReleaseSet *set, PlanResult *result, Operation **ret) {
+        _cleanup_(operation_freep) Operation *operation = NULL;
+        int r;
+
+        r = operation_new(&manager->context, &release_owner, manager, VERB_RELEASE, &request->caller, set->assignments[0]->owner,
+                          &request->targets, result->groups, result->n_groups, &result->plan, &operation);
+        if (r < 0)
+                return r;
+        operation->keep_going = true;
+        r = manager_begin(manager, &operation, &result->refusal, ret);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
+                return r;
+        for (size_t i = 0; i < set->n_assignments; i++) {
+                set->assignments[i]->state = ASSIGNMENT_RELEASING;
+                if (manager->observer.assignment_changed)
+                        manager->observer.assignment_changed(manager->observer.userdata, set->assignments[i]);
+        }
+        return 0;
+}
+
+/* Begins what was planned, or leaves the refusal in the trail. */
+static int finish_release(Manager *manager, Request *request, const ReleaseSet *set, PlanResult *result, Refusal *ret_refusal, Operation **ret) {
+        Operation *operation = NULL;
+        int r;
+
+        if (result->refusal.code == REFUSAL_NONE) {
+                r = begin_release(manager, request, set, result, &operation);
+                if (r < 0)
+                        return r;
+        }
+        if (result->refusal.code != REFUSAL_NONE)
+                manager_audit_refusal(manager, request, result);
+        *ret_refusal = result->refusal;
+        result->refusal = (Refusal) {};
+        *ret = operation;
+        return 0;
+}
+
+int manager_release(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret) {
+        _cleanup_(plan_result_done) PlanResult result = {};
+        _cleanup_(release_set_done) ReleaseSet set = {};
+        int r;
+
+        r = request_check(request, &result.refusal);
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
+                r = release_plan(manager, request, &set, &result);
+        if (r < 0)
+                return r;
+        return finish_release(manager, request, &set, &result, ret_refusal, ret);
+}
+
+/* The request as the trail shows it: the assignment's owner and groups. */
+static int describe_assignment(const Assignment *assignment, Request *request) {
+        int r;
+
+        r = string_copy(assignment->owner, &request->owner);
+        for (size_t i = 0; r >= 0 && i < assignment->n_groups; i++) {
+                char target[sizeof("group:") + 3 * sizeof(uint32_t)];
+
+                (void) snprintf(target, sizeof(target), "group:%" PRIu32, assignment->groups[i]);
+                r = strv_append(&request->targets, target);
+        }
+        return r;
+}
+
+int manager_release_assignment(Manager *manager, uint64_t id, Caller *caller, Refusal *ret_refusal, Operation **ret) {
+        _cleanup_(request_done) Request request = { .verb = VERB_RELEASE, .caller = *caller };
+        _cleanup_(plan_result_done) PlanResult result = {};
+        _cleanup_(release_set_done) ReleaseSet set = {};
+        Assignment *assignment = assignment_table_find(&manager->assignments, id);
+        int r;
+
+        *caller = (Caller) {};
+        if (!assignment)
+                return refusal_set(ret_refusal, REFUSAL_NO_SUCH_OWNER, "There is no assignment %" PRIu64, id);
+        r = describe_assignment(assignment, &request);
+        if (r >= 0)
+                r = release_set_add(&set, assignment);
+        if (r >= 0)
+                r = plan_set(manager, &request, &set, &result);
+        if (r < 0)
+                return r;
+        return finish_release(manager, &request, &set, &result, ret_refusal, ret);
+}
