@@ -95,10 +95,19 @@ static int compare_override(const DeviceRecord *record, const Device *device, ch
         if (string_equal(device->driver_override, record->driver_override))
                 return 0;
         if (!device->driver_override)
-                return add_difference(differences, "%s has no driver_override and had %s", name, record->driver_override);
+                return add_difference(differences, "%s has no driver_override and had \"%s\"", name, record->driver_override);
         if (!record->driver_override)
-                return add_difference(differences, "%s has the driver_override %s and had none", name, device->driver_override);
-        return add_difference(differences, "%s has the driver_override %s and had %s", name, device->driver_override, record->driver_override);
+                return add_difference(differences, "%s has the driver_override \"%s\" and had no driver_override", name, device->driver_override);
+        return add_difference(differences, "%s has the driver_override \"%s\" and had \"%s\"", name, device->driver_override, record->driver_override);
+}
+
+/* Room for "8086:10d3 subsystem 8086:a01f class 020000 revision 00". */
+#define IDENTITY_STRING_MAX 64
+
+static const char *identity_format(const PciIdentity *i, char buffer[static IDENTITY_STRING_MAX]) {
+        (void) snprintf(buffer, IDENTITY_STRING_MAX, "%04x:%04x subsystem %04x:%04x class %06x revision %02x", i->vendor, i->device,
+                        i->subsystem_vendor, i->subsystem_device, i->class & 0xffffffU, i->revision);
+        return buffer;
 }
 
 static int compare_record(const DeviceRecord *record, const Facts *facts, char ***differences) {
@@ -109,8 +118,9 @@ static int compare_record(const DeviceRecord *record, const Facts *facts, char *
         if (!device)
                 return add_difference(differences, "%s is gone", name);
         if (!pci_identity_equal(&device->identity, &record->identity))
-                return add_difference(differences, "%s is another device now (%04x:%04x, was %04x:%04x)", name,
-                                      device->identity.vendor, device->identity.device, record->identity.vendor, record->identity.device);
+                return add_difference(differences, "%s is another device now (%s, was %s)", name,
+                                      identity_format(&device->identity, (char[IDENTITY_STRING_MAX]){}),
+                                      identity_format(&record->identity, (char[IDENTITY_STRING_MAX]){}));
 
         r = compare_driver(record, device, differences);
         if (r < 0)
