@@ -58,24 +58,32 @@ typedef struct RecordList {
 
 void record_list_done(RecordList *list);
 
-/* Records the endpoints of a selection as they are now, each to be given `vfio_driver`. */
+/* Records the endpoints of a selection as they are now, each to be given `vfio_driver`. The caller owns what is in *ret.
+ * Returns 0 or -ENOMEM. */
 int record_selection(const Selection *selection, const char *vfio_driver, RecordList *ret);
 
-/* The steps that take the recorded devices off the host: (load `module` if not NULL,) the override of every endpoint of
- * every group, then unbind, then bind. A device already on its VFIO driver is neither unbound nor bound. Returns 0 or -ENOMEM. */
+/* The steps that take the recorded devices off the host, each kind in a phase of its own: (load `module` if not NULL,) the
+ * override of every endpoint of every group, then unbind, then bind. The override is set even where facts say that it is
+ * there already, since no event tells when somebody changes it. A device already on its VFIO driver is neither unbound nor
+ * bound. Phases count from 0 without gaps. Returns 0 or -ENOMEM. */
 int plan_assign(const RecordList *records, const char *module, Plan *ret);
 
 /* The steps that give the recorded devices back exactly, from wherever they are now according to `facts`: the same for a
  * release, for the undo of an assignment that failed half-way, and for recovery after a crash. First every device leaves
  * its VFIO driver (in reverse order), so that no member is on a host driver while another is still usable; then each gets
  * its recorded driver under an override naming it (which also binds a VF whose PF has sriov_drivers_autoprobe=0, and keeps
- * vfio-pci's dynamic ids from winning), then its recorded override. A device that is gone, or is another device now
- * (identity differs), or sits on a driver that is neither its VFIO driver nor its recorded one, is left alone.
- * Returns 0 or -ENOMEM; an empty plan means everything is as recorded. */
+ * vfio-pci's dynamic ids from winning), then its recorded override; each of the four in a phase of its own, steps that
+ * change nothing left out. A device whose recorded driver is its VFIO driver stays on it, unless a member of its group is
+ * to be bound to a host driver: then it leaves as well and comes back, since only that proves that no owner holds it.
+ * A device that is gone, or is another device now (identity differs), or sits on a driver that is neither its VFIO driver
+ * nor its recorded one, is left alone (record_list_compare() tells).
+ * Returns 0 or -ENOMEM; an empty plan means that everything that can be given back is as recorded. */
 int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret);
 
-/* The steps that open the devices on `backend` (not BACKEND_AUTO). */
+/* The steps that open the devices on `backend` (not BACKEND_AUTO): the iommufd, then each cdev; or the container, then the
+ * first group alone (it sets the IOMMU type), then the other groups, then each device. Returns 0 or -ENOMEM. */
 int plan_open(const RecordList *records, Backend backend, Plan *ret);
 
-/* What of `records` is not as it was: each difference as one sentence in *ret (a string array, NULL if none). */
+/* What of `records` is not as it was: each difference as one sentence in *ret (a string array for strv_free(), NULL if there
+ * is none). Returns 0 or -ENOMEM. */
 int record_list_compare(const RecordList *records, const Facts *facts, char ***ret);
