@@ -144,25 +144,32 @@ static int journal_all(Inventory *inventory, const Facts *facts) {
         return 0;
 }
 
-/* Walks two sorted sets of facts side by side and reports what differs. */
-static void say_differences(Inventory *inventory, const Facts *before, const Facts *now) {
-        for (size_t i = 0, k = 0; i < before->n_groups || k < now->n_groups;) {
+/* Both walk two sorted sets of facts side by side and report what differs. */
+static void say_group_differences(Inventory *inventory, const Facts *before, const Facts *now) {
+        size_t i = 0, k = 0;
+
+        while (i < before->n_groups || k < now->n_groups) {
                 const Group *b = i < before->n_groups ? before->groups[i] : NULL, *n = k < now->n_groups ? now->groups[k] : NULL;
 
-                if (b && (!n || b->number < n->number)) {
+                if (b && (!n || b->number < n->number))
                         say_group(inventory, b->number, true, NULL);
-                        i++;
-                } else if (!b || n->number < b->number) {
+                else if (n && (!b || n->number < b->number)) {
                         say_group(inventory, n->number, false, n);
                         k++;
-                } else {
+                        continue;
+                } else if (b && n) {
                         if (!group_equal(b, n))
                                 say_group(inventory, n->number, true, n);
-                        i++;
                         k++;
                 }
+                i++;
         }
-        for (size_t i = 0, k = 0; i < before->n_devices || k < now->n_devices;) {
+}
+
+static void say_device_differences(Inventory *inventory, const Facts *before, const Facts *now) {
+        size_t i = 0, k = 0;
+
+        while (i < before->n_devices || k < now->n_devices) {
                 const Device *b = i < before->n_devices ? before->devices[i] : NULL, *n = k < now->n_devices ? now->devices[k] : NULL;
                 int c = !b ? 1 : !n ? -1 : pci_address_compare(&b->address, &n->address);
 
@@ -198,7 +205,8 @@ int inventory_rescan(Inventory *inventory) {
         before = inventory->facts;
         inventory->facts = facts;
         facts = (Facts) {};
-        say_differences(inventory, &before, &inventory->facts);
+        say_group_differences(inventory, &before, &inventory->facts);
+        say_device_differences(inventory, &before, &inventory->facts);
         return 0;
 }
 
