@@ -203,7 +203,7 @@ static int read_group_number(Reader *reader) {
         r = read_link(reader, "iommu_group", &group);
         if (r <= 0)
                 return r;
-        if (parse_u32(group, 10, &number) < 0)
+        if (parse_u32(group, 10, &number) < 0 || number == GROUP_NONE)
                 note_error(reader, -EBADMSG);
         else
                 reader->device->group = number;

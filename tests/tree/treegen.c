@@ -171,15 +171,22 @@ int treegen_prepare(int root_fd) {
         return r;
 }
 
+static const char *temporary_directory(void) {
+        const char *directory = getenv("TMPDIR");
+
+        if (directory && *directory)
+                return directory;
+        return access("/dev/shm", W_OK) >= 0 ? "/dev/shm" : "/tmp";
+}
+
 int treegen_new(TreeGen **ret) {
         _cleanup_(treegen_freep) TreeGen *tree = calloc(1, sizeof(TreeGen));
-        const char *directory = getenv("TMPDIR");
         int r;
 
         if (!tree)
                 return -ENOMEM;
         tree->fd = -EBADF;
-        if (asprintf(&tree->path, "%s/treegen-XXXXXX", directory && *directory ? directory : "/tmp") < 0) {
+        if (asprintf(&tree->path, "%s/treegen-XXXXXX", temporary_directory()) < 0) {
                 tree->path = NULL;
                 return -ENOMEM;
         }
