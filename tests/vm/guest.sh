@@ -10,9 +10,10 @@ lab_failures=0
 
 # --- Cases: one line each, counted by ./check. A script with a failed case exits with 1.
 
-# A case's name is one line and holds no colon, which ends it.
+# A case's name is one line, and ends where ": " begins the detail.
 lab_case_name() {
-        printf '%s' "${1//[$'\n':]/ }"
+        local name=${1//$'\n'/ }
+        printf '%s' "${name//: / }"
 }
 
 # pass NAME
