@@ -6,6 +6,31 @@
 
 #include "base/strutil.h"
 
+static const char *const refusal_code_table[_REFUSAL_CODE_MAX] = {
+        [REFUSAL_NOT_VIABLE] = "NotViable",
+        [REFUSAL_BUSY] = "Busy",
+        [REFUSAL_OWNED] = "Owned",
+        [REFUSAL_LABEL_CONFLICT] = "LabelConflict",
+        [REFUSAL_DENIED] = "Denied",
+        [REFUSAL_NO_SUCH_DEVICE] = "NoSuchDevice",
+        [REFUSAL_NO_SUCH_GROUP] = "NoSuchGroup",
+        [REFUSAL_NO_SUCH_OWNER] = "NoSuchOwner",
+        [REFUSAL_IDENTITY_CHANGED] = "IdentityChanged",
+        [REFUSAL_TIMEOUT] = "Timeout",
+        [REFUSAL_STUCK] = "Stuck",
+        [REFUSAL_QUARANTINED] = "Quarantined",
+        [REFUSAL_LIMITS_EXCEEDED] = "LimitsExceeded",
+        [REFUSAL_INVALID_TARGET] = "InvalidTarget",
+        [REFUSAL_INVALID_ARGUMENT] = "InvalidArgs",
+        [REFUSAL_NOT_SUPPORTED] = "NotSupported",
+        [REFUSAL_DEGRADED] = "Degraded",
+        [REFUSAL_FAILED] = "Failed",
+};
+
+const char *refusal_code_to_string(RefusalCode code) {
+        return code >= 0 && code < _REFUSAL_CODE_MAX ? refusal_code_table[code] : NULL;
+}
+
 void refusal_done(Refusal *refusal) {
         free(refusal->message);
         blocker_list_done(&refusal->blockers);

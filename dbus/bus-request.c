@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/strutil.h"
+#include "dbus/bus-manager.h"
+#include "dbus/encode.h"
+#include "dbus/errors.h"
+#include "dbus/options.h"
+#include "dbus/path.h"
+#include "dbus/reply.h"
+
+/* The options of requests as they are read, before they go into a Request. */
+typedef struct RequestOptions {
+        const char *owner; /* Plan only */
+        const char *label;
+        const char *backend;
+        uint64_t timeout_usec;
+} RequestOptions;
+
+/* Completes a request from the options. Returns 0, or a negative errno with `error` set. */
+static int request_complete(Bus *bus, sd_bus_message *m, const RequestOptions *given, const char *owner, Request *request, sd_bus_error *error) {
+        int r;
+
+        if (given->backend) {
+                request->backend = backend_from_string(given->backend);
+                if (request->backend < 0)
+                        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                                "The option \"backend\" is none of \"auto\", \"iommufd\" and \"group\"");
+        }
+
+        r = string_copy(owner, &request->owner);
+        if (r < 0)
+                return r;
+        r = string_copy(given->label, &request->label);
+        if (r < 0)
+                return r;
+        return authorizer_get_caller(bus->authorizer, m, &request->caller);
+}
+
+/* Reads the three arguments of Assign and AssignWithLease. */
+static int assign_read(Bus *bus, sd_bus_message *m, Request *request, uint64_t *ret_timeout_usec, sd_bus_error *error) {
+        RequestOptions given = { .timeout_usec = ASSIGND_TIMEOUT_USEC_DEFAULT };
+        const Option options[] = {
+                { "exact", OPTION_BOOL, &request->exact },
+                { "backend", OPTION_STRING, &given.backend },
+                { "label", OPTION_STRING, &given.label },
+                { "override", OPTION_STRING_ARRAY, &request->overrides },
+                { "timeout_usec", OPTION_U64, &given.timeout_usec },
+        };
+        const char *owner;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &owner);
+        if (r < 0)
+                return r;
+        r = string_array_read(m, "targets", &request->targets, error);
+        if (r < 0)
+                return r;
+        r = options_read(m, options, ELEMENTSOF(options), error);
+        if (r < 0)
+                return r;
+
+        request->verb = VERB_ASSIGN;
+        *ret_timeout_usec = given.timeout_usec;
+        return request_complete(bus, m, &given, owner, request, error);
+}
+
+static int write_assignment(sd_bus_message *m, const Operation *operation, int fd) {
+        return sd_bus_message_append_basic(m, 'o', PATH_OF_NUMBER(ASSIGND_ASSIGNMENT_PREFIX, operation->assignment));
+}
+
+static int write_leased_assignment(sd_bus_message *m, const Operation *operation, int fd) {
+        int r;
+
+        r = write_assignment(m, operation, -EBADF);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append_basic(m, 'h', &fd);
+}
+
+/* Begins an assignment and answers when it has ended. The lease's ends are -EBADF without one. */
+static int assign_begin(Bus *bus, sd_bus_message *m, reply_write_t write, int *our_end, int *their_end, sd_bus_error *error) {
+        _cleanup_(request_done) Request request = {};
+        _cleanup_(refusal_done) Refusal refusal = {};
+        Operation *operation;
+        uint64_t timeout_usec;
+        int r;
+
+        r = assign_read(bus, m, &request, &timeout_usec, error);
+        if (r < 0)
+                return r;
+        r = reply_check_room(bus, m);
+        if (r != 0)
+                return r;
+
+        r = manager_assign(bus->manager, &request, our_end, &refusal, &operation);
+        if (r < 0)
+                return error_reply_errno(m, r, "The assignment cannot be begun");
+        if (refusal.code != REFUSAL_NONE)
+                return error_reply_refusal(m, &refusal);
+        return reply_at_end(bus, m, operation, timeout_usec, write, their_end);
+}
+
+int method_assign(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        int none = -EBADF;
+
+        return assign_begin(userdata, m, write_assignment, &none, NULL, error);
+}
+
+/* The caller gets the write end of a pipe, which nobody writes to: the read end reports when its last copy is closed. */
+int method_assign_with_lease(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_close_ int our_end = -EBADF, their_end = -EBADF;
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+                return error_reply_errno(m, -errno, "The lease cannot be made");
+        our_end = ends[0];
+        their_end = ends[1];
+        return assign_begin(userdata, m, write_leased_assignment, &our_end, &their_end, error);
+}
+
+int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Bus *bus = userdata;
+        _cleanup_(request_done) Request request = { .verb = VERB_RELEASE };
+        _cleanup_(refusal_done) Refusal refusal = {};
+        RequestOptions given = { .timeout_usec = ASSIGND_TIMEOUT_USEC_DEFAULT };
+        const Option options[] = {
+                { "targets", OPTION_STRING_ARRAY, &request.targets },
+                { "timeout_usec", OPTION_U64, &given.timeout_usec },
+        };
+        Operation *operation;
+        const char *owner;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &owner);
+        if (r < 0)
+                return r;
+        r = options_read(m, options, ELEMENTSOF(options), error);
+        if (r < 0)
+                return r;
+        r = request_complete(bus, m, &given, *owner == '\0' && request.targets ? NULL : owner, &request, error);
+        if (r < 0)
+                return r;
+        r = reply_check_room(bus, m);
+        if (r != 0)
+                return r;
+
+        r = manager_release(bus->manager, &request, &refusal, &operation);
+        if (r < 0)
+                return error_reply_errno(m, r, "The release cannot be begun");
+        if (refusal.code != REFUSAL_NONE)
+                return error_reply_refusal(m, &refusal);
+        return reply_at_end(bus, m, operation, given.timeout_usec, NULL, NULL);
+}
+
+static int append_step(sd_bus_message *m, const Step *step) {
+        static const PciAddress no_address = {};
+        int r;
+
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        if (r < 0)
+                return r;
+        r = encode_string(m, "action", step_kind_to_string(step->kind));
+        if (r < 0)
+                return r;
+        r = encode_string(m, "device", pci_address_compare(&step->address, &no_address) == 0 ? NULL : PCI_ADDRESS_FORMAT(&step->address));
+        if (r < 0)
+                return r;
+        r = encode_u32(m, "group", step->group);
+        if (r < 0)
+                return r;
+        r = encode_string(m, "value", step->value);
+        if (r < 0)
+                return r;
+        r = encode_string(m, "prior", step->prior);
+        if (r < 0)
+                return r;
+        r = encode_u32(m, "phase", step->phase);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+static int append_steps(sd_bus_message *m, const Plan *plan) {
+        int r;
+
+        r = encode_entry_open(m, "steps", "aa{sv}");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "a{sv}");
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                r = append_step(m, &plan->steps[i]);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        return encode_entry_close(m);
+}
+
+static int append_refusal(sd_bus_message *m, const Refusal *refusal) {
+        int r;
+
+        r = encode_bool(m, "possible", refusal->code == REFUSAL_NONE);
+        if (r < 0)
+                return r;
+        r = encode_string(m, "error", error_name_of(refusal->code));
+        if (r < 0)
+                return r;
+        r = encode_string(m, "message", refusal->message);
+        if (r < 0)
+                return r;
+        r = encode_entry_open(m, "blockers", "aa{sv}");
+        if (r < 0)
+                return r;
+        r = encode_blockers(m, &refusal->blockers);
+        if (r < 0)
+                return r;
+        return encode_entry_close(m);
+}
+
+static int append_plan(sd_bus_message *m, const PlanResult *result) {
+        int r;
+
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        if (r < 0)
+                return r;
+        r = append_refusal(m, &result->refusal);
+        if (r < 0)
+                return r;
+        r = append_steps(m, &result->plan);
+        if (r < 0)
+                return r;
+        r = encode_strv(m, "devices", result->devices);
+        if (r < 0)
+                return r;
+        r = encode_strv(m, "companions", result->companions);
+        if (r < 0)
+                return r;
+        r = encode_u32_array(m, "groups", result->groups, result->n_groups);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+/* A request that makes no sense is an error; one that makes sense and would be refused now is a plan that says so. */
+static bool refusal_is_of_form(RefusalCode code) {
+        return code == REFUSAL_INVALID_TARGET || code == REFUSAL_INVALID_ARGUMENT || code == REFUSAL_LIMITS_EXCEEDED || code == REFUSAL_NO_SUCH_DEVICE ||
+               code == REFUSAL_NO_SUCH_GROUP || code == REFUSAL_NO_SUCH_OWNER || code == REFUSAL_NOT_SUPPORTED;
+}
+
+static int plan_read(Bus *bus, sd_bus_message *m, Request *request, sd_bus_error *error) {
+        RequestOptions given = {};
+        const Option options[] = {
+                { "owner", OPTION_STRING, &given.owner },
+                { "exact", OPTION_BOOL, &request->exact },
+                { "backend", OPTION_STRING, &given.backend },
+                { "label", OPTION_STRING, &given.label },
+                { "override", OPTION_STRING_ARRAY, &request->overrides },
+        };
+        const char *verb;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &verb);
+        if (r < 0)
+                return r;
+        request->verb = verb_from_string(verb);
+        if (request->verb != VERB_ASSIGN && request->verb != VERB_RELEASE)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "The verb is neither \"assign\" nor \"release\"");
+
+        r = string_array_read(m, "targets", &request->targets, error);
+        if (r < 0)
+                return r;
+        r = options_read(m, options, ELEMENTSOF(options), error);
+        if (r < 0)
+                return r;
+        return request_complete(bus, m, &given, given.owner, request, error);
+}
+
+int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Bus *bus = userdata;
+        _cleanup_(request_done) Request request = {};
+        _cleanup_(plan_result_done) PlanResult result = {};
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = plan_read(bus, m, &request, error);
+        if (r < 0)
+                return r;
+
+        r = manager_plan(bus->manager, &request, &result);
+        if (r < 0)
+                return error_reply_errno(m, r, "The plan cannot be made");
+        if (refusal_is_of_form(result.refusal.code))
+                return error_reply_refusal(m, &result.refusal);
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = append_plan(reply, &result);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
