@@ -3,11 +3,29 @@
 
 #include "db/statement.h"
 
+#define IS_ARRAY(parameter) "CASE WHEN json_valid(" parameter ") THEN json_type(" parameter ") = 'array' ELSE 0 END"
+
+/* The schema cannot check it: SQLite 3.40 refuses JSON functions in an untrusted one. */
+static int check_lists(Db *db, const DbAudit *a) {
+        _cleanup_(statement_done) sqlite3_stmt *s = NULL;
+        int r;
+
+        r = statement_select(db, "SELECT " IS_ARRAY("?1") " AND " IS_ARRAY("?2") " AND " IS_ARRAY("?3") " AND (?4 IS NULL OR " IS_ARRAY("?4") ")",
+                             VALUES(TEXT(a->targets), TEXT(a->devices), TEXT(a->groups), TEXT(a->blockers)), &s);
+        if (r >= 0)
+                r = statement_step(db, s);
+        if (r < 0)
+                return r;
+        return sqlite3_column_int(s, 0) == 1 ? 0 : db_fail(db, -EINVAL);
+}
+
 int db_audit_insert(Db *db, const DbAudit *a, int64_t *ret_id) {
         int64_t boot, id;
         int r;
 
         r = db_boot_row(db, a->at_usec, &boot);
+        if (r >= 0)
+                r = check_lists(db, a);
         if (r < 0)
                 return r;
         r = statement_run_returning(

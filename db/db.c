@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/log.h"
 #include "db/schema.h"
 #include "db/statement.h"
 
@@ -59,6 +60,8 @@ static int constraint_to_errno(int code) {
 }
 
 int sqlite_to_errno(sqlite3 *sqlite, int code) {
+        if (code != SQLITE_OK)
+                log_debug("SQLite: %s (%d): %s", sqlite3_errstr(code), code, sqlite3_errmsg(sqlite));
         switch (code & 0xff) {
         case SQLITE_OK:
         case SQLITE_ROW:
