@@ -19,7 +19,8 @@
 
 #define TREEGEN_NO_GROUP UINT32_MAX
 
-/* A tree in a directory of its own below $TMPDIR, else /dev/shm (thousands of small files), else /tmp; removed with everything in it by treegen_free(). */
+/* A tree in a directory of its own below $TMPDIR, else /dev/shm (thousands of small files), else /tmp; removed with
+ * everything in it by treegen_free(). */
 typedef struct TreeGen {
         char *path;
         int fd; /* the root directory, O_PATH */

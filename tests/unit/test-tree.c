@@ -800,6 +800,7 @@ END_TEST
 
 START_TEST(running_out_of_fds_is_an_error_and_not_a_fact) {
         _cleanup_tree_ TreeGen *tree = tree_of_one();
+        const PciAddress address = address_of(ONE);
         const struct rlimit few = {64, 64};
         int fds[64], n = 0;
 
@@ -808,8 +809,10 @@ START_TEST(running_out_of_fds_is_an_error_and_not_a_fact) {
                 n++;
         /* It takes the directory of all devices, the device's own, and the attribute. */
         for (int n_free = 0; n_free < 4; n_free++) {
+                _cleanup_(device_freep) Device *device = NULL;
                 _cleanup_facts_ Facts facts = {};
 
+                ck_assert_int_eq(tree_read_device(tree->fd, &address, NULL, false, &device), n_free < 3 ? -EMFILE : 0);
                 ck_assert_int_eq(tree_read(tree->fd, NULL, NULL, NULL, &facts), n_free < 3 ? -EMFILE : 0);
                 ck_assert_uint_eq(facts.n_devices, n_free < 3 ? 0 : 1);
                 (void) close(fds[--n]);
@@ -854,18 +857,19 @@ static void check_wholeness(const Device *device) {
 }
 
 START_TEST(a_device_that_comes_and_goes_is_read_whole_or_not_at_all) {
+        const PciAddress address = address_of(replugged.address);
         _cleanup_tree_ TreeGen *tree = tree_of_one();
         Replugger replugger = {.root_fd = tree->fd};
         unsigned n_seen = 0, n_missed = 0;
         pthread_t thread;
 
         ck_assert_int_eq(pthread_create(&thread, NULL, replug, &replugger), 0);
-        for (unsigned i = 0; i < 20000 && (i < 1000 || n_seen < 100 || n_missed < 100); i++) {
-                _cleanup_facts_ Facts facts = read_tree(tree);
-                const Device *device = device_of(&facts, replugged.address);
+        for (unsigned i = 0; i < 1000000 && (i < 20000 || n_seen < 100 || n_missed < 100); i++) {
+                _cleanup_(device_freep) Device *device = NULL;
+                int r = tree_read_device(tree->fd, &address, NULL, false, &device);
 
-                ck_assert_ptr_nonnull(device_of(&facts, ONE));
-                if (device) {
+                ck_assert(r == 0 || r == -ENOENT);
+                if (r == 0) {
                         check_wholeness(device);
                         n_seen++;
                 } else
@@ -876,6 +880,25 @@ START_TEST(a_device_that_comes_and_goes_is_read_whole_or_not_at_all) {
         ck_assert_int_eq(replugger.result, 0);
         ck_assert_uint_gt(n_seen, 0);
         ck_assert_uint_gt(n_missed, 0);
+}
+END_TEST
+
+START_TEST(others_are_read_while_a_device_comes_and_goes) {
+        _cleanup_tree_ TreeGen *tree = tree_of_one();
+        Replugger replugger = {.root_fd = tree->fd};
+        pthread_t thread;
+
+        ck_assert_int_eq(pthread_create(&thread, NULL, replug, &replugger), 0);
+        for (unsigned i = 0; i < 1000; i++) {
+                _cleanup_facts_ Facts facts = read_tree(tree);
+
+                ck_assert_ptr_nonnull(device_of(&facts, ONE));
+                if (device_of(&facts, replugged.address))
+                        check_wholeness(device_of(&facts, replugged.address));
+        }
+        replugger.stop = true;
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_int_eq(replugger.result, 0);
 }
 END_TEST
 
@@ -1012,5 +1035,6 @@ SUITE("tree",
       a_big_host_is_read_whole_and_no_fd_stays_open,
       running_out_of_fds_is_an_error_and_not_a_fact,
       a_device_that_comes_and_goes_is_read_whole_or_not_at_all,
+      others_are_read_while_a_device_comes_and_goes,
       random_damage_is_survived_and_nothing_unfit_comes_out,
       the_running_kernels_own_tree_is_read)
