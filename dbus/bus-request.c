@@ -154,8 +154,11 @@ int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return reply_at_end(bus, m, operation, given.timeout_usec, NULL, NULL);
 }
 
+static bool step_has_device(StepKind kind) {
+        return kind == STEP_SET_OVERRIDE || kind == STEP_UNBIND || kind == STEP_BIND || kind == STEP_OPEN_CDEV || kind == STEP_OPEN_DEVICE;
+}
+
 static int append_step(sd_bus_message *m, const Step *step) {
-        static const PciAddress no_address = {};
         int r;
 
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
@@ -164,7 +167,7 @@ static int append_step(sd_bus_message *m, const Step *step) {
         r = encode_string(m, "action", step_kind_to_string(step->kind));
         if (r < 0)
                 return r;
-        r = encode_string(m, "device", pci_address_compare(&step->address, &no_address) == 0 ? NULL : PCI_ADDRESS_FORMAT(&step->address));
+        r = encode_string(m, "device", step_has_device(step->kind) ? PCI_ADDRESS_FORMAT(&step->address) : NULL);
         if (r < 0)
                 return r;
         r = encode_u32(m, "group", step->group);
