@@ -29,10 +29,13 @@ const char *db_problem_to_string(DbProblem problem) {
         return "has an unknown problem";
 }
 
-static int io_error_to_errno(sqlite3 *sqlite, int code) {
+/* `error` is errno after the call: SQLite 3.40 keeps its own copy of it for most failures, but not for those of a COMMIT. */
+static int io_error_to_errno(sqlite3 *sqlite, int code, int error) {
+        int kept = sqlite3_system_errno(sqlite);
+
         if (code == SQLITE_IOERR_NOMEM)
                 return -ENOMEM;
-        switch (sqlite3_system_errno(sqlite)) {
+        switch (kept != 0 ? kept : error) {
         case ENOSPC:
         case EDQUOT:
         case EFBIG:
@@ -60,8 +63,10 @@ static int constraint_to_errno(int code) {
 }
 
 int sqlite_to_errno(sqlite3 *sqlite, int code) {
+        int error = errno;
+
         if (code != SQLITE_OK)
-                log_debug("SQLite: %s (%d): %s", sqlite3_errstr(code), code, sqlite3_errmsg(sqlite));
+                log_debug("SQLite: %s (%d, errno %d): %s", sqlite3_errstr(code), code, error, sqlite3_errmsg(sqlite));
         switch (code & 0xff) {
         case SQLITE_OK:
         case SQLITE_ROW:
@@ -82,7 +87,7 @@ int sqlite_to_errno(sqlite3 *sqlite, int code) {
                 return constraint_to_errno(code);
         case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
-                return io_error_to_errno(sqlite, code);
+                return io_error_to_errno(sqlite, code, error);
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
         case SQLITE_ERROR: /* all SQL is ours: it fails only where the schema is not */
@@ -213,6 +218,7 @@ int db_checkpoint(Db *db) {
 
         assert(!db->in_transaction);
         (void) sqlite3_busy_timeout(db->sqlite, 0);
+        errno = 0;
         code = sqlite3_wal_checkpoint_v2(db->sqlite, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         (void) sqlite3_busy_timeout(db->sqlite, BUSY_TIMEOUT_MSEC);
         return code == SQLITE_OK ? 0 : db_fail(db, sqlite_to_errno(db->sqlite, code));

@@ -26,7 +26,7 @@ struct Db {
         size_t n_statements;
 };
 
-/* The negative errno for a SQLite result code. */
+/* The negative errno for a SQLite result code. Callers set errno to 0 before the call that gave it. */
 int sqlite_to_errno(sqlite3 *sqlite, int code);
 
 /* Notes a negative errno in the transaction and in the health, and returns it. */

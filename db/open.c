@@ -7,13 +7,6 @@
 
 #define WAL_KEPT_BYTES "4194304"
 
-/* 0 or a negative errno. */
-static int execute(sqlite3 *sqlite, const char *sql) {
-        int code = sqlite3_exec(sqlite, sql, NULL, NULL, NULL);
-
-        return code == SQLITE_OK ? 0 : sqlite_to_errno(sqlite, code);
-}
-
 /* The values of https://www.sqlite.org/security.html, loosened to what our own SQL and rows need. */
 static void limit(sqlite3 *sqlite) {
         static const struct {
@@ -52,7 +45,7 @@ static int harden(sqlite3 *sqlite) {
                         return -EOPNOTSUPP;
         }
         limit(sqlite);
-        return execute(sqlite, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;");
+        return schema_execute(sqlite, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;");
 }
 
 /* *ret is NULL after an error. */
@@ -60,6 +53,7 @@ static int connect_file(const char *path, sqlite3 **ret) {
         sqlite3 *sqlite = NULL;
         int code, r;
 
+        errno = 0;
         code = sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, NULL);
         r = code == SQLITE_OK ? harden(sqlite) : sqlite ? sqlite_to_errno(sqlite, code) : -ENOMEM;
         if (r < 0) {
@@ -117,6 +111,7 @@ static int set_journal(sqlite3 *sqlite) {
         int64_t value;
         int code, r;
 
+        errno = 0;
         code = sqlite3_prepare_v2(sqlite, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
         if (code == SQLITE_OK)
                 code = sqlite3_step(statement);
@@ -126,7 +121,7 @@ static int set_journal(sqlite3 *sqlite) {
         if (code != SQLITE_ROW)
                 return sqlite_to_errno(sqlite, code);
 
-        r = execute(sqlite, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = " WAL_KEPT_BYTES ";");
+        r = schema_execute(sqlite, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = " WAL_KEPT_BYTES ";");
         if (r < 0)
                 return r;
         r = schema_read_integer(sqlite, "PRAGMA synchronous", &value);

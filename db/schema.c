@@ -3,6 +3,14 @@
 
 #include "db/schema.h"
 
+int schema_execute(sqlite3 *sqlite, const char *sql) {
+        int code;
+
+        errno = 0;
+        code = sqlite3_exec(sqlite, sql, NULL, NULL, NULL);
+        return code == SQLITE_OK ? 0 : sqlite_to_errno(sqlite, code);
+}
+
 static const char tables_v1[] =
         /* One row a boot in which something was written. scanned_usec: the newest whole scan. */
         "CREATE TABLE boots("
@@ -244,10 +252,10 @@ static int create_v1(sqlite3 *sqlite) {
         const char *const parts[] = { tables_v1, triggers_v1, views_v1 };
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
-                int code = sqlite3_exec(sqlite, parts[i], NULL, NULL, NULL);
+                int r = schema_execute(sqlite, parts[i]);
 
-                if (code != SQLITE_OK)
-                        return sqlite_to_errno(sqlite, code);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -265,6 +273,7 @@ int schema_read_integer(sqlite3 *sqlite, const char *sql, int64_t *ret) {
         sqlite3_stmt *statement = NULL;
         int code, r = 0;
 
+        errno = 0;
         code = sqlite3_prepare_v2(sqlite, sql, -1, &statement, NULL);
         if (code == SQLITE_OK)
                 code = sqlite3_step(statement);
@@ -282,6 +291,7 @@ int schema_check(sqlite3 *sqlite) {
         bool ok = false;
         int code, r;
 
+        errno = 0;
         code = sqlite3_prepare_v2(sqlite, "PRAGMA quick_check(1)", -1, &statement, NULL);
         if (code == SQLITE_OK)
                 code = sqlite3_step(statement);
@@ -301,30 +311,24 @@ int schema_check(sqlite3 *sqlite) {
         return violations > 0 ? -EUCLEAN : 0;
 }
 
-static int execute(sqlite3 *sqlite, const char *sql) {
-        int code = sqlite3_exec(sqlite, sql, NULL, NULL, NULL);
-
-        return code == SQLITE_OK ? 0 : sqlite_to_errno(sqlite, code);
-}
-
 static int migrate_from(sqlite3 *sqlite, size_t version, const Migration *table, size_t n) {
         char pragmas[128];
 
         for (size_t i = version; i < n; i++) {
-                int r = table[i].function ? table[i].function(sqlite) : execute(sqlite, table[i].sql);
+                int r = table[i].function ? table[i].function(sqlite) : schema_execute(sqlite, table[i].sql);
 
                 if (r < 0)
                         return r;
         }
         (void) snprintf(pragmas, sizeof(pragmas), "PRAGMA user_version = %zu; PRAGMA application_id = %u;", n, SCHEMA_APPLICATION_ID);
-        return execute(sqlite, pragmas);
+        return schema_execute(sqlite, pragmas);
 }
 
 int schema_migrate_with(sqlite3 *sqlite, const Migration *table, size_t n) {
         int64_t version;
         int r;
 
-        r = execute(sqlite, "BEGIN IMMEDIATE");
+        r = schema_execute(sqlite, "BEGIN IMMEDIATE");
         if (r < 0)
                 return r;
         r = schema_read_integer(sqlite, "PRAGMA user_version", &version);
@@ -333,9 +337,9 @@ int schema_migrate_with(sqlite3 *sqlite, const Migration *table, size_t n) {
         if (r >= 0 && (size_t) version < n)
                 r = migrate_from(sqlite, (size_t) version, table, n);
         if (r >= 0)
-                r = execute(sqlite, "COMMIT");
+                r = schema_execute(sqlite, "COMMIT");
         if (r < 0 && !sqlite3_get_autocommit(sqlite))
-                (void) execute(sqlite, "ROLLBACK");
+                (void) schema_execute(sqlite, "ROLLBACK");
         return r;
 }
 

@@ -42,5 +42,8 @@ int schema_migrate_with(sqlite3 *sqlite, const Migration *migrations, size_t n_m
 /* Checks the whole file and all references in it. -EUCLEAN: damaged; else what kept the check from being made. */
 int schema_check(sqlite3 *sqlite);
 
+/* Runs SQL without rows or values: 0 or a negative errno. */
+int schema_execute(sqlite3 *sqlite, const char *sql);
+
 /* The first column of the first row of a query ("PRAGMA user_version"); -EUCLEAN without a row. */
 int schema_read_integer(sqlite3 *sqlite, const char *sql, int64_t *ret);

@@ -5,6 +5,7 @@ static int prepare(Db *db, const char *sql, unsigned flags, sqlite3_stmt **ret) 
         const char *rest = NULL;
         int code;
 
+        errno = 0;
         code = sqlite3_prepare_v3(db->sqlite, sql, -1, flags, ret, &rest);
         if (code != SQLITE_OK)
                 return db_fail(db, sqlite_to_errno(db->sqlite, code));
@@ -94,6 +95,7 @@ int statement_prepare(Db *db, const char *sql, const Value *values, size_t n_val
 int statement_step(Db *db, sqlite3_stmt *statement) {
         int code;
 
+        errno = 0;
         code = sqlite3_step(statement);
         if (code == SQLITE_ROW)
                 return 1;
