@@ -318,14 +318,11 @@ int treegen_set_group_attribute(int root_fd, uint32_t group, const char *attribu
         return fd < 0 ? fd : replace_text(fd, attribute, text);
 }
 
-int treegen_add_group(int root_fd, uint32_t number) {
+/* Under another name at first, so that no reader sees half a group. */
+static int make_group(int root_fd, const char *path) {
         _cleanup_close_ int fd = -EBADF;
-        char path[PATH_MAX];
         int r;
 
-        r = format_path(path, GROUPS "/%u", number);
-        if (r < 0)
-                return r;
         if (mkdirat(root_fd, path, 0755) < 0)
                 return -errno;
         fd = open_directory(root_fd, path);
@@ -336,6 +333,22 @@ int treegen_add_group(int root_fd, uint32_t number) {
                 return r;
         r = write_text(fd, "reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n");
         return r < 0 ? r : RET_NERRNO(mkdirat(fd, "devices", 0755));
+}
+
+int treegen_add_group(int root_fd, uint32_t number) {
+        char path[PATH_MAX], fresh[PATH_MAX];
+        int r;
+
+        r = format_path(path, GROUPS "/%u", number);
+        if (r < 0)
+                return r;
+        if (faccessat(root_fd, path, F_OK, 0) >= 0)
+                return -EEXIST;
+        r = format_path(fresh, GROUPS "/.%u.%ld", number, (long) getpid());
+        if (r < 0)
+                return r;
+        r = make_group(root_fd, fresh);
+        return r < 0 ? r : RET_NERRNO(renameat(root_fd, fresh, root_fd, path));
 }
 
 /* Links a member and its group to each other, both ways. */
@@ -380,7 +393,12 @@ static int leave_group(int root_fd, const char *device_path) {
         *strrchr(path, '/') = '\0';
         if (unlinkat(root_fd, path, AT_REMOVEDIR) < 0)
                 return errno == ENOTEMPTY ? 0 : -errno;
-        return remove_tree_at(root_fd, group_path);
+        r = format_path(path, GROUPS "/.%s.%ld", strrchr(group_path, '/') + 1, (long) getpid());
+        if (r < 0)
+                return r;
+        if (renameat(root_fd, group_path, root_fd, path) < 0)
+                return -errno;
+        return remove_tree_at(root_fd, path);
 }
 
 int treegen_add_other(int root_fd, uint32_t group, const char *name, const char *subsystem, const char *driver) {

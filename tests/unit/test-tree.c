@@ -658,6 +658,7 @@ START_TEST(a_group_without_iommu_is_fake_but_one_of_mediated_devices_is_not) {
         ck_assert_int_eq(treegen_set_group_attribute(tree->fd, 7, "name", "vfio-noiommu\n"), 0);
         ck_assert_int_eq(treegen_add_other(tree->fd, 8, "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", "mdev", "vfio_mdev"), 0);
         ck_assert_int_eq(treegen_set_group_attribute(tree->fd, 8, "name", "vfio-noiommu\n"), 0);
+        ck_assert_int_eq(treegen_add_other(tree->fd, 7, "83b8f4f2-509f-382f-3c1e-e6bfe0fa1002", "mdev", NULL), 0);
         ck_assert_int_eq(treegen_add_group(tree->fd, 9), 0);
         ck_assert_int_eq(treegen_set_group_attribute(tree->fd, 9, "name", "something of a longer name than that\n"), 0);
 
@@ -883,6 +884,32 @@ START_TEST(a_device_that_comes_and_goes_is_read_whole_or_not_at_all) {
 }
 END_TEST
 
+START_TEST(a_group_that_comes_and_goes_is_never_without_type) {
+        _cleanup_tree_ TreeGen *tree = tree_of_one();
+        Replugger replugger = {.root_fd = tree->fd};
+        unsigned n_seen = 0, n_missed = 0;
+        pthread_t thread;
+
+        ck_assert_int_eq(pthread_create(&thread, NULL, replug, &replugger), 0);
+        for (unsigned i = 0; i < 1000000 && (i < 20000 || n_seen < 100 || n_missed < 100); i++) {
+                _cleanup_(group_freep) Group *group = NULL;
+                int r = tree_read_group(tree->fd, replugged.group, &group);
+
+                ck_assert(r == 0 || r == -ENOENT);
+                ck_assert(r != 0 || string_equal(group->domain_type, "DMA-FQ"));
+                if (r == 0)
+                        n_seen++;
+                else
+                        n_missed++;
+        }
+        replugger.stop = true;
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_int_eq(replugger.result, 0);
+        ck_assert_uint_gt(n_seen, 0);
+        ck_assert_uint_gt(n_missed, 0);
+}
+END_TEST
+
 START_TEST(others_are_read_while_a_device_comes_and_goes) {
         _cleanup_tree_ TreeGen *tree = tree_of_one();
         Replugger replugger = {.root_fd = tree->fd};
@@ -1035,6 +1062,7 @@ SUITE("tree",
       a_big_host_is_read_whole_and_no_fd_stays_open,
       running_out_of_fds_is_an_error_and_not_a_fact,
       a_device_that_comes_and_goes_is_read_whole_or_not_at_all,
+      a_group_that_comes_and_goes_is_never_without_type,
       others_are_read_while_a_device_comes_and_goes,
       random_damage_is_survived_and_nothing_unfit_comes_out,
       the_running_kernels_own_tree_is_read)
