@@ -221,8 +221,8 @@ static void assign_ended(Operation *operation, void *userdata) {
         manager_operation_ended(manager, operation);
 }
 
-static void assign_changed(Operation *operation, void *userdata) {
-        manager_operation_changed(userdata, operation);
+static void assign_changed(Operation *operation, bool stuck_changed, void *userdata) {
+        manager_operation_changed(userdata, operation, stuck_changed);
 }
 
 static const OperationOwner assign_owner = {

@@ -300,12 +300,13 @@ void manager_refresh_devices(Manager *manager, const RecordList *records) {
 static void forget_oldest_finished(Manager *manager) {
         size_t n_finished = 0, oldest = SIZE_MAX;
 
-        for (size_t i = 0; i < manager->n_operations; i++)
-                if (operation_has_ended(manager->operations[i])) {
-                        n_finished++;
-                        if (oldest == SIZE_MAX)
-                                oldest = i;
-                }
+        for (size_t i = 0; i < manager->n_operations; i++) {
+                if (!manager->operations[i]->told)
+                        continue;
+                n_finished++;
+                if (oldest == SIZE_MAX || manager->operations[i]->finished_usec < manager->operations[oldest]->finished_usec)
+                        oldest = i;
+        }
         if (n_finished <= MANAGER_FINISHED_MAX)
                 return;
         operation_free(manager->operations[oldest]);
@@ -334,7 +335,7 @@ int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal,
         if (r < 0)
                 return r;
 
-        operations[manager->n_operations++] = TAKE_PTR(*operation);
+        manager->operations[manager->n_operations++] = TAKE_PTR(*operation);
         forget_oldest_finished(manager);
         if (manager->observer.operation_added)
                 manager->observer.operation_added(manager->observer.userdata, op);
@@ -343,12 +344,11 @@ int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal,
         return 0;
 }
 
-void manager_operation_changed(Manager *manager, Operation *operation) {
-        if (!operation->begun)
-                return;
+void manager_operation_changed(Manager *manager, Operation *operation, bool stuck_changed) {
         if (manager->observer.operation_changed)
                 manager->observer.operation_changed(manager->observer.userdata, operation);
-        manager_say_groups(manager, operation->groups, operation->n_groups);
+        if (stuck_changed)
+                manager_say_groups(manager, operation->groups, operation->n_groups);
 }
 
 static void settle_leases(Manager *manager) {

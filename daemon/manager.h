@@ -133,7 +133,7 @@ int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal,
 
 /* The operation has ended: frees its groups, settles leases, tells the observer. */
 void manager_operation_ended(Manager *manager, Operation *operation);
-void manager_operation_changed(Manager *manager, Operation *operation);
+void manager_operation_changed(Manager *manager, Operation *operation, bool stuck_changed);
 
 void manager_say_groups(Manager *manager, const uint32_t *groups, size_t n_groups);
 void manager_refresh_devices(Manager *manager, const RecordList *records);

@@ -86,8 +86,8 @@ static void open_ended(Operation *operation, void *userdata) {
         manager_operation_ended(userdata, operation);
 }
 
-static void open_changed(Operation *operation, void *userdata) {
-        manager_operation_changed(userdata, operation);
+static void open_changed(Operation *operation, bool stuck_changed, void *userdata) {
+        manager_operation_changed(userdata, operation, stuck_changed);
 }
 
 /* There is nothing to undo: what was opened closes with the operation. */

@@ -7,8 +7,10 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/journal.h"
+#include "daemon/step-failure.h"
 
-#define DATABASE_RETRY_USEC USEC_PER_SEC
+/* After a failure of ours (the database, memory) in the middle. */
+#define RETRY_USEC USEC_PER_SEC
 
 static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
         [OPERATION_RUNNING] = "running",
@@ -84,12 +86,28 @@ static void close_fds(Operation *operation) {
         operation->n_fds = 0;
 }
 
+/* A question to the module loader. */
+typedef struct ModuleStep {
+        Operation *operation;
+        size_t index;
+        struct ModuleStep *next;
+} ModuleStep;
+
+static void free_module_steps(Operation *operation) {
+        for (ModuleStep *step = operation->module_steps, *next; step; step = next) {
+                next = step->next;
+                free(step);
+        }
+        operation->module_steps = NULL;
+}
+
 Operation *operation_free(Operation *operation) {
         if (!operation)
                 return NULL;
 
         sd_event_source_disable_unref(operation->timer);
         sd_event_source_disable_unref(operation->advance);
+        free_module_steps(operation);
         close_fds(operation);
         free(operation->fds);
         worker_free(operation->worker);
@@ -103,6 +121,13 @@ Operation *operation_free(Operation *operation) {
         free(operation->watches);
         free(operation);
         return NULL;
+}
+
+bool operation_has_group(const Operation *operation, uint32_t number) {
+        for (size_t i = 0; i < operation->n_groups; i++)
+                if (operation->groups[i] == number)
+                        return true;
+        return false;
 }
 
 int operation_watch(Operation *operation, operation_watch_t handler, void *userdata) {
@@ -135,83 +160,22 @@ void operation_get_progress(const Operation *operation, unsigned *ret_done, unsi
         *ret_total = (unsigned) operation->plan.n_steps;
 }
 
-static void say_changed(Operation *operation) {
+static void say_changed(Operation *operation, bool stuck_changed) {
         if (operation->owner->changed)
-                operation->owner->changed(operation, operation->userdata);
+                operation->owner->changed(operation, stuck_changed, operation->userdata);
 }
 
 static void set_stuck(Operation *operation, bool stuck) {
         if (operation->stuck == stuck)
                 return;
         operation->stuck = stuck;
-        say_changed(operation);
+        say_changed(operation, /* stuck_changed= */ true);
 }
 
 static void set_progress(Operation *operation, size_t i, StepState state, int error) {
         operation->progress[i].state = state;
         operation->progress[i].error = error;
         operation->progress[i].dirty = true;
-}
-
-/* One sentence: what the step was about and why it failed. */
-static int step_describe_failure(const Step *step, int error, char **ret) {
-        char a[PCI_ADDRESS_STRING_MAX];
-        const char *device = pci_address_format(&step->address, a), *value = step->value ?: "nothing";
-        const char *why = strerror(abs(error));
-        int k = -1;
-
-        switch (step->kind) {
-        case STEP_LOAD_MODULE:
-                k = asprintf(ret, "The kernel module %s could not be loaded: %s", value, why);
-                break;
-        case STEP_SET_OVERRIDE:
-                k = asprintf(ret, "The driver_override of %s could not be set to %s: %s", device, value, why);
-                break;
-        case STEP_UNBIND:
-                k = asprintf(ret, "%s could not be unbound from %s: %s", device, value, why);
-                break;
-        case STEP_BIND:
-                k = asprintf(ret, "%s could not be bound to %s: %s", device, value, why);
-                break;
-        case STEP_OPEN_IOMMUFD:
-                k = asprintf(ret, "/dev/iommu could not be opened: %s", why);
-                break;
-        case STEP_OPEN_CDEV:
-                k = asprintf(ret, "The VFIO character device of %s could not be opened: %s", device, why);
-                break;
-        case STEP_OPEN_CONTAINER:
-                k = asprintf(ret, "/dev/vfio/vfio could not be opened: %s", why);
-                break;
-        case STEP_OPEN_GROUP:
-                k = asprintf(ret, "/dev/vfio/%" PRIu32 " could not be opened: %s", step->group, why);
-                break;
-        case STEP_OPEN_DEVICE:
-                k = asprintf(ret, "%s could not be opened from its group: %s", device, why);
-                break;
-        case _STEP_KIND_MAX:
-        case _STEP_KIND_INVALID:
-                assert(false);
-        }
-        return k < 0 ? -ENOMEM : 0;
-}
-
-static RefusalCode failure_code(const Step *step, int error) {
-        switch (step->kind) {
-        case STEP_OPEN_GROUP:
-        case STEP_OPEN_CDEV:
-        case STEP_OPEN_DEVICE:
-                return error == -EBUSY ? REFUSAL_BUSY : REFUSAL_FAILED;
-        case STEP_LOAD_MODULE:
-        case STEP_SET_OVERRIDE:
-        case STEP_UNBIND:
-        case STEP_BIND:
-        case STEP_OPEN_IOMMUFD:
-        case STEP_OPEN_CONTAINER:
-        case _STEP_KIND_MAX:
-        case _STEP_KIND_INVALID:
-                return REFUSAL_FAILED;
-        }
-        return REFUSAL_FAILED;
 }
 
 /* The first failure is the outcome; further ones are added to its message. */
@@ -222,7 +186,7 @@ static void note_failure(Operation *operation, size_t i) {
         if (step_describe_failure(&operation->plan.steps[i], error, &sentence) < 0)
                 return;
         if (operation->outcome.code == REFUSAL_NONE) {
-                (void) refusal_set(&operation->outcome, failure_code(&operation->plan.steps[i], error), "%s", sentence);
+                (void) refusal_set(&operation->outcome, step_failure_code(&operation->plan.steps[i], error), "%s", sentence);
                 return;
         }
         if (asprintf(&joined, "%s. %s", operation->outcome.message ?: "", sentence) < 0) {
@@ -233,35 +197,21 @@ static void note_failure(Operation *operation, size_t i) {
         operation->outcome.message = TAKE_PTR(joined);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
-static int on_advance(sd_event_source *source, void *userdata);
-
-static int arm_timer(Operation *operation, uint64_t usec) {
+/* Both sources are there from the beginning, so that these cannot fail for want of memory. */
+static void arm_timer(Operation *operation, uint64_t usec) {
         int r;
 
-        if (operation->timer) {
-                r = sd_event_source_set_time_relative(operation->timer, usec);
-                if (r < 0)
-                        return r;
-                return sd_event_source_set_enabled(operation->timer, SD_EVENT_ONESHOT);
-        }
-        r = sd_event_add_time_relative(operation->context->event, &operation->timer, CLOCK_MONOTONIC, usec, USEC_PER_MSEC, on_timer, operation);
+        r = sd_event_source_set_time_relative(operation->timer, usec);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(operation->timer, SD_EVENT_ONESHOT);
         if (r < 0)
-                return r;
-        return sd_event_source_set_description(operation->timer, "operation-timer");
+                log_error_errno(r, "Operation %" PRIu64 " has no timer: %m", operation->id);
 }
 
 static void schedule_advance(Operation *operation) {
         int r;
 
-        if (operation->timer)
-                (void) sd_event_source_set_enabled(operation->timer, SD_EVENT_OFF);
-        if (!operation->advance) {
-                r = sd_event_add_defer(operation->context->event, &operation->advance, on_advance, operation);
-                if (r >= 0)
-                        (void) sd_event_source_set_description(operation->advance, "operation-advance");
-        } else
-                r = sd_event_source_set_enabled(operation->advance, SD_EVENT_ONESHOT);
+        r = sd_event_source_set_enabled(operation->advance, SD_EVENT_ONESHOT);
         if (r < 0)
                 log_error_errno(r, "Operation %" PRIu64 " cannot go on: %m", operation->id);
 }
@@ -271,9 +221,9 @@ static void step_answered(Operation *operation, size_t i, StepState state, int e
 
         set_progress(operation, i, state, error);
         operation->n_unanswered--;
-        if (operation->n_unanswered == 0)
+        if (operation->n_unanswered == 0 || operation->unsent)
                 schedule_advance(operation);
-        say_changed(operation);
+        say_changed(operation, /* stuck_changed= */ false);
 }
 
 static void step_result(Operation *operation, size_t i, int error) {
@@ -291,10 +241,14 @@ static int keep_fd(Operation *operation, const Step *step, int *fd) {
         return 0;
 }
 
+static bool step_is_unanswered(const Operation *operation, size_t i) {
+        return operation->progress[i].state == STEP_ISSUED && operation->progress[i].sent;
+}
+
 static void worker_lost(Operation *operation) {
         operation->worker = worker_free(operation->worker);
         for (size_t i = 0; i < operation->plan.n_steps; i++)
-                if (operation->progress[i].state == STEP_ISSUED && operation->plan.steps[i].kind != STEP_LOAD_MODULE)
+                if (step_is_unanswered(operation, i) && operation->plan.steps[i].kind != STEP_LOAD_MODULE)
                         step_answered(operation, i, STEP_UNKNOWN, -EPIPE);
 }
 
@@ -309,7 +263,7 @@ static void on_worker(Worker *worker, const WorkerAnswer *answer, int *fd, void 
                 return;
         }
         if (answer->sequence < 1 || answer->sequence > operation->plan.n_steps ||
-            operation->progress[answer->sequence - 1].state != STEP_ISSUED) {
+            !step_is_unanswered(operation, (size_t) answer->sequence - 1)) {
                 log_warning("The worker of operation %" PRIu64 " answered a step that was not asked for, ignoring", operation->id);
                 return;
         }
@@ -320,20 +274,24 @@ static void on_worker(Worker *worker, const WorkerAnswer *answer, int *fd, void 
         step_result(operation, i, error);
 }
 
-typedef struct ModuleStep {
-        Operation *operation;
-        size_t index;
-} ModuleStep;
+static void module_step_unlink(ModuleStep *step) {
+        ModuleStep **at = &step->operation->module_steps;
+
+        while (*at != step)
+                at = &(*at)->next;
+        *at = step->next;
+}
 
 static void on_module(int error, void *userdata) {
         _cleanup_free_ ModuleStep *step = userdata;
 
+        module_step_unlink(step);
         step_result(step->operation, step->index, error);
 }
 
 static int send_module_step(Operation *operation, size_t i) {
         const ModuleLoader *loader = &operation->context->module_loader;
-        _cleanup_free_ ModuleStep *step = NULL;
+        ModuleStep *step;
         int r;
 
         if (!loader->load)
@@ -341,12 +299,14 @@ static int send_module_step(Operation *operation, size_t i) {
         step = malloc(sizeof(ModuleStep));
         if (!step)
                 return -ENOMEM;
-        *step = (ModuleStep) { .operation = operation, .index = i };
-        r = loader->load(loader->userdata, operation->plan.steps[i].value, on_module, step);
-        if (r < 0)
-                return r;
-        TAKE_PTR(step);
-        return 0;
+        *step = (ModuleStep) { .operation = operation, .index = i, .next = operation->module_steps };
+        operation->module_steps = step;
+        r = loader->load(loader->userdata, operation->plan.steps[i].value, on_module, step); /* which may be over by now */
+        if (r < 0) {
+                module_step_unlink(step);
+                free(step);
+        }
+        return r;
 }
 
 static int worker_action(StepKind kind, WorkerAction *ret) {
@@ -386,37 +346,58 @@ static int send_worker_step(Operation *operation, size_t i) {
         return worker_send(operation->worker, &request);
 }
 
-/* Sends every step that is marked as issued; the marks are committed. */
-static void send_issued(Operation *operation) {
-        size_t n = operation->plan.n_steps;
+/* It counts as sent before it is, since a module loader may answer at once. */
+static int send_step(Operation *operation, size_t i) {
         int r;
 
-        operation->n_unanswered = 0;
-        for (size_t i = 0; i < n; i++)
-                if (operation->progress[i].state == STEP_ISSUED)
-                        operation->n_unanswered++;
-        if (operation->n_unanswered == 0) {
-                schedule_advance(operation);
-                return;
+        operation->progress[i].sent = true;
+        operation->n_unanswered++;
+        r = operation->plan.steps[i].kind == STEP_LOAD_MODULE ? send_module_step(operation, i) : send_worker_step(operation, i);
+        if (r < 0) {
+                operation->progress[i].sent = false;
+                operation->n_unanswered--;
         }
+        return r;
+}
 
-        operation->slow = false;
-        r = arm_timer(operation, operation->context->slow_usec);
-        if (r < 0)
-                log_error_errno(r, "Operation %" PRIu64 " has no timer: %m", operation->id);
-        for (size_t i = 0; i < n; i++) {
-                if (operation->progress[i].state != STEP_ISSUED)
+/* Sends the steps that are marked as issued; the marks are committed. Where the worker's socket is full, the others follow
+ * as answers come. */
+static void send_issued(Operation *operation) {
+        operation->unsent = false;
+        for (size_t i = 0; i < operation->plan.n_steps; i++) {
+                int r;
+
+                if (operation->progress[i].state != STEP_ISSUED || operation->progress[i].sent)
                         continue;
-                r = operation->plan.steps[i].kind == STEP_LOAD_MODULE ? send_module_step(operation, i) : send_worker_step(operation, i);
+                r = send_step(operation, i);
+                if (r == -EAGAIN && operation->n_unanswered > 0) {
+                        operation->unsent = true;
+                        return;
+                }
                 if (r < 0)
-                        step_result(operation, i, r);
+                        set_progress(operation, i, STEP_FAILED, r);
         }
+        if (operation->n_unanswered == 0)
+                schedule_advance(operation);
+}
+
+static void begin_phase(Operation *operation) {
+        operation->slow = false;
+        operation->unsent = true;
+        arm_timer(operation, operation->context->slow_usec);
+        schedule_advance(operation);
+}
+
+/* While undoing, of the undo's steps: what failed before led there. */
+static bool step_failed(const Operation *operation, size_t i) {
+        const StepProgress *progress = &operation->progress[i];
+
+        return progress->undo == (operation->state == OPERATION_UNDOING) && (progress->state == STEP_FAILED || progress->state == STEP_UNKNOWN);
 }
 
 static bool phase_failed(const Operation *operation) {
         for (size_t i = 0; i < operation->plan.n_steps; i++)
-                if (operation->progress[i].undo == (operation->state == OPERATION_UNDOING) &&
-                    (operation->progress[i].state == STEP_FAILED || operation->progress[i].state == STEP_UNKNOWN))
+                if (step_failed(operation, i))
                         return true;
         return false;
 }
@@ -438,7 +419,7 @@ static bool step_is_spoiled_by(const Step *step, const Step *failed) {
 
 static void skip_spoiled(Operation *operation) {
         for (size_t f = 0; f < operation->plan.n_steps; f++) {
-                if (operation->progress[f].state != STEP_FAILED && operation->progress[f].state != STEP_UNKNOWN)
+                if (!step_failed(operation, f))
                         continue;
                 for (size_t i = f + 1; i < operation->plan.n_steps; i++)
                         if (operation->progress[i].state == STEP_PLANNED &&
@@ -479,34 +460,37 @@ static int append_undo(Operation *operation, Plan *undo) {
 }
 
 static void begin_undo(Operation *operation) {
-        _cleanup_(plan_done) Plan undo = {};
-        int r;
-
         skip_planned(operation);
         operation->state = OPERATION_UNDOING;
         operation->keep_going = true;
-        if (!operation->owner->plan_undo)
-                return;
-        r = operation->owner->plan_undo(operation, operation->userdata, &undo);
-        if (r >= 0)
-                r = append_undo(operation, &undo);
-        if (r < 0)
-                log_error_errno(r, "Failed to plan the undo of operation %" PRIu64 ": %m", operation->id);
 }
 
-/* Marks the next phase as issued; false if there is none. */
-static bool issue_next_phase(Operation *operation) {
+static int plan_undo(Operation *operation) {
+        _cleanup_(plan_done) Plan undo = {};
+        int r;
+
+        if (operation->owner->plan_undo) {
+                r = operation->owner->plan_undo(operation, operation->userdata, &undo);
+                if (r < 0)
+                        return r;
+        }
+        r = append_undo(operation, &undo);
+        if (r < 0)
+                return r;
+        operation->undo_planned = true;
+        return 0;
+}
+
+/* Marks the next phase, if there is one, as issued. */
+static void issue_next_phase(Operation *operation) {
         const Plan *plan = &operation->plan;
         size_t first = 0;
 
         while (first < plan->n_steps && operation->progress[first].state != STEP_PLANNED)
                 first++;
-        if (first == plan->n_steps)
-                return false;
         for (size_t i = first; i < plan->n_steps && plan->steps[i].phase == plan->steps[first].phase; i++)
                 if (operation->progress[i].state == STEP_PLANNED)
                         set_progress(operation, i, STEP_ISSUED, 0);
-        return true;
 }
 
 static bool has_issued(const Operation *operation) {
@@ -540,7 +524,7 @@ static int journal_advance(Operation *operation, bool ends) {
         r = journal_update(operation);
         if (r < 0)
                 return r;
-        if (operation->worker_is_new) {
+        if (operation->worker_is_new && operation->worker) {
                 r = journal_set_worker(operation);
                 if (r < 0)
                         return r;
@@ -559,6 +543,7 @@ static int journal_advance(Operation *operation, bool ends) {
 
 static void say_ended(Operation *operation) {
         operation->worker = worker_free(operation->worker);
+        operation->ended = true;
         operation->stuck = false;
         if (operation->owner->ended)
                 operation->owner->ended(operation, operation->userdata);
@@ -566,6 +551,7 @@ static void say_ended(Operation *operation) {
                 if (operation->watches[i].handler)
                         operation->watches[i].handler(operation, operation->watches[i].userdata);
         close_fds(operation);
+        operation->told = true;
 }
 
 static void ensure_worker(Operation *operation) {
@@ -577,6 +563,13 @@ static void ensure_worker(Operation *operation) {
         operation->worker_is_new = r >= 0;
         if (r < 0)
                 log_error_errno(r, "Failed to start a worker for operation %" PRIu64 ": %m", operation->id);
+}
+
+static void try_again(Operation *operation, int error, const char *what) {
+        log_error_errno(error, "Failed to %s operation %" PRIu64 ", trying again: %m", what, operation->id);
+        operation->trying_again = true;
+        arm_timer(operation, RETRY_USEC);
+        set_stuck(operation, true);
 }
 
 /* Commits what happened and what comes next, then does it; a database that refuses is asked again, since nothing may be
@@ -591,36 +584,55 @@ static void commit_and_go_on(Operation *operation) {
                 ensure_worker(operation);
         r = journal_advance(operation, ends);
         if (r < 0) {
-                log_error_errno(r, "Failed to journal operation %" PRIu64 ", trying again: %m", operation->id);
-                set_stuck(operation, true);
-                r = arm_timer(operation, DATABASE_RETRY_USEC);
-                if (r < 0)
-                        log_error_errno(r, "Operation %" PRIu64 " cannot go on: %m", operation->id);
+                try_again(operation, r, "journal");
                 return;
         }
         journal_clean(operation);
         operation->worker_is_new = false;
-        set_stuck(operation, false);
-        if (ends)
+        if (ends) {
                 say_ended(operation);
-        else {
-                say_changed(operation);
-                send_issued(operation);
+                return;
         }
+        set_stuck(operation, false);
+        say_changed(operation, /* stuck_changed= */ false);
+        begin_phase(operation);
+}
+
+static void go_on(Operation *operation) {
+        int r;
+
+        if (operation->state == OPERATION_UNDOING && !operation->undo_planned) {
+                r = plan_undo(operation);
+                if (r < 0) {
+                        try_again(operation, r, "plan the undo of");
+                        return;
+                }
+        }
+        if (!has_issued(operation))
+                issue_next_phase(operation);
+        commit_and_go_on(operation);
+}
+
+static void end_phase(Operation *operation) {
+        note_phase_failures(operation);
+        if (!phase_failed(operation))
+                return;
+        if (operation->keep_going)
+                skip_spoiled(operation);
+        else
+                begin_undo(operation);
 }
 
 static int on_advance(sd_event_source *source, void *userdata) {
         Operation *operation = userdata;
 
-        note_phase_failures(operation);
-        if (phase_failed(operation)) {
-                if (operation->keep_going)
-                        skip_spoiled(operation);
-                else
-                        begin_undo(operation);
+        if (operation->unsent) {
+                send_issued(operation);
+                return 0;
         }
-        (void) issue_next_phase(operation);
-        commit_and_go_on(operation);
+        (void) sd_event_source_set_enabled(operation->timer, SD_EVENT_OFF);
+        end_phase(operation);
+        go_on(operation);
         return 0;
 }
 
@@ -628,15 +640,18 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Operation *operation = userdata;
         uint64_t slow = operation->context->slow_usec, stuck = operation->context->stuck_usec;
 
-        if (operation->n_unanswered == 0) {
-                commit_and_go_on(operation);
+        if (operation->trying_again) {
+                operation->trying_again = false;
+                go_on(operation);
                 return 0;
         }
+        if (operation->n_unanswered == 0) /* the last answer came just now */
+                return 0;
         if (!operation->slow) {
                 operation->slow = true;
                 log_warning("Operation %" PRIu64 " (%s) is slow: %zu steps have not been answered", operation->id,
                             verb_to_string(operation->verb), operation->n_unanswered);
-                (void) arm_timer(operation, stuck > slow ? stuck - slow : 1);
+                arm_timer(operation, stuck > slow ? stuck - slow : 1);
                 return 0;
         }
         log_error("Operation %" PRIu64 " (%s) is stuck: %zu steps have not been answered; its groups stay closed until they are",
@@ -666,20 +681,41 @@ static int journal_begin(Operation *operation) {
         return db_commit(db);
 }
 
+static int add_sources(Operation *operation) {
+        sd_event *event = operation->context->event;
+        int r;
+
+        r = sd_event_add_defer(event, &operation->advance, on_advance, operation);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(operation->advance, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &operation->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, operation);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(operation->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(operation->advance, "operation-advance");
+        (void) sd_event_source_set_description(operation->timer, "operation-timer");
+        return 0;
+}
+
 int operation_begin(Operation *operation) {
         int r;
 
         assert(operation && !operation->begun);
 
+        r = add_sources(operation);
+        if (r < 0)
+                return r;
         r = worker_new(operation->context->event, &operation->context->launcher, on_worker, operation, &operation->worker);
         if (r < 0)
                 return r;
-        (void) issue_next_phase(operation);
+        issue_next_phase(operation);
         r = journal_begin(operation);
         if (r < 0)
                 return r;
         journal_clean(operation);
         operation->begun = true;
-        send_issued(operation);
+        begin_phase(operation);
         return 0;
 }

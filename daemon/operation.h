@@ -43,6 +43,7 @@ typedef struct StepProgress {
         StepState state;
         int error; /* 0 or negative errno */
         bool undo;
+        bool sent;       /* its worker, or the module loader, was asked */
         bool journalled; /* has a row */
         bool dirty;      /* changed since its row was written */
 } StepProgress;
@@ -55,7 +56,8 @@ typedef struct OpenedFd {
         int fd;
 } OpenedFd;
 
-/* Asks for a kernel module without blocking, and calls `done` once, later or at once, with 0 or a negative errno. */
+/* Asks for a kernel module without blocking, and calls `done` once, later or at once, with 0 or a negative errno; not at all
+ * where load() itself fails. A loader that outlives the operations must have answered, or never answer, by then. */
 typedef void (*module_done_t)(int error, void *userdata);
 typedef struct ModuleLoader {
         int (*load)(void *userdata, const char *module, module_done_t done, void *done_userdata);
@@ -79,7 +81,7 @@ typedef struct OperationOwner {
         /* Adds the owner's own rows to the transaction that journals the begin, before the operation's row (an assign sets
          * `assignment` here). */
         int (*journal_begin)(Operation *operation, void *userdata);
-        /* After a failed step: the plan that undoes what was done (empty: nothing to undo). */
+        /* After a failed step: the plan that undoes what was done (empty: nothing to undo). Called again later if it fails. */
         int (*plan_undo)(Operation *operation, void *userdata, Plan *ret);
         /* Every step is over and `state` says how: the owner looks at the host once more and completes `outcome`. A message
          * without a code is a remark on an operation that is done; a code makes it failed. */
@@ -88,8 +90,8 @@ typedef struct OperationOwner {
         int (*journal_end)(Operation *operation, void *userdata);
         /* After that commit, before the watchers hear of it. */
         void (*ended)(Operation *operation, void *userdata);
-        /* State, stuck or progress changed. */
-        void (*changed)(Operation *operation, void *userdata);
+        /* State or progress changed, or, with `stuck_changed`, stuck. */
+        void (*changed)(Operation *operation, bool stuck_changed, void *userdata);
 } OperationOwner;
 
 typedef void (*operation_watch_t)(Operation *operation, void *userdata);
@@ -123,11 +125,17 @@ struct Operation {
         void *userdata;
         Worker *worker;
         bool worker_is_new; /* not journalled yet */
-        size_t n_unanswered;    /* steps that are issued and have no answer */
+        size_t n_unanswered;    /* steps that were sent and have no answer */
         bool begun;             /* its row is committed */
+        bool unsent;            /* steps are committed as issued and have not been sent yet */
+        bool trying_again;      /* the timer is for the next attempt at what failed */
+        bool undo_planned;
         bool settled;
-        sd_event_source *timer;   /* slow, then stuck; or the database's retry */
-        sd_event_source *advance; /* runs once all steps of a phase are answered */
+        bool ended;             /* its last rows are committed */
+        bool told;              /* and everybody has heard of it: it may be freed */
+        struct ModuleStep *module_steps; /* that the module loader has not answered */
+        sd_event_source *timer;   /* slow, then stuck; or trying_again */
+        sd_event_source *advance; /* sends, or goes on once all steps of a phase are answered */
         bool slow;
         OperationWatch *watches;
         size_t n_watches;
@@ -139,17 +147,20 @@ int operation_new(const OperationContext *context, const OperationOwner *owner, 
 Operation *operation_free(Operation *operation);
 DEFINE_CLEANUP(Operation *, operation_free)
 
-/* Journals the operation and starts it; from then on everything happens on the event loop. A negative errno: nothing was
- * journalled and nothing happens (-ENOSPC, -EROFS, ... from the database). */
+/* Journals the operation and starts it; everything else, the first callback included, happens on the event loop. A negative
+ * errno: nothing was journalled and nothing happens (-ENOSPC, -EROFS, ... from the database). */
 int operation_begin(Operation *operation);
 
 /* Calls `handler` once when the operation has ended. Watching an ended operation is a caller's bug. */
 int operation_watch(Operation *operation, operation_watch_t handler, void *userdata);
 void operation_unwatch(Operation *operation, operation_watch_t handler, void *userdata);
 
+/* Whether its last rows are committed: then `state` says how it ended. */
 static inline bool operation_has_ended(const Operation *operation) {
-        return operation->state == OPERATION_DONE || operation->state == OPERATION_FAILED || operation->state == OPERATION_INTERRUPTED;
+        return operation->ended;
 }
+
+bool operation_has_group(const Operation *operation, uint32_t number);
 
 /* "running", "undoing", "stuck", "done", "failed", "interrupted" */
 const char *operation_state_word(const Operation *operation);

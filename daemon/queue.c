@@ -8,13 +8,6 @@ void queue_done(Queue *queue) {
         *queue = (Queue) {};
 }
 
-static bool operation_has_group(const Operation *operation, uint32_t number) {
-        for (size_t i = 0; i < operation->n_groups; i++)
-                if (operation->groups[i] == number)
-                        return true;
-        return false;
-}
-
 Operation *queue_find_group(const Queue *queue, uint32_t number) {
         for (size_t i = 0; i < queue->n_operations; i++)
                 if (operation_has_group(queue->operations[i], number))

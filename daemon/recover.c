@@ -245,10 +245,10 @@ static void recover_ended(Operation *operation, void *userdata) {
         say_ready_when_done(manager->recovery);
 }
 
-static void recover_changed(Operation *operation, void *userdata) {
+static void recover_changed(Operation *operation, bool stuck_changed, void *userdata) {
         Manager *manager = userdata;
 
-        manager_operation_changed(manager, operation);
+        manager_operation_changed(manager, operation, stuck_changed);
         say_ready_when_done(manager->recovery); /* a stuck one is not waited for */
 }
 

@@ -260,8 +260,8 @@ static void release_ended(Operation *operation, void *userdata) {
         manager_operation_ended(manager, operation);
 }
 
-static void release_changed(Operation *operation, void *userdata) {
-        manager_operation_changed(userdata, operation);
+static void release_changed(Operation *operation, bool stuck_changed, void *userdata) {
+        manager_operation_changed(userdata, operation, stuck_changed);
 }
 
 static const OperationOwner release_owner = {
