@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/strutil.h"
@@ -323,15 +322,6 @@ static int read_sriov(Reader *reader) {
         return r < 0 || !device->is_pf ? r : read_vfs(reader);
 }
 
-/* Whether the directory that is open still is the device of that address. */
-static int check_presence(const Reader *reader) {
-        struct stat here, there;
-
-        if (fstatat(reader->devices_fd, reader->name, &there, 0) < 0 || fstat(reader->fd, &here) < 0)
-                return -errno;
-        return here.st_dev == there.st_dev && here.st_ino == there.st_ino ? 0 : -ENOENT;
-}
-
 /* Comes last: attributes go before the group and the directory do (drivers/base/core.c, device_del), so a device that still
  * has this one was whole while everything else was read. */
 static int read_revision(Reader *reader) {
@@ -339,7 +329,7 @@ static int read_revision(Reader *reader) {
         int r = read_hexadecimal(reader, "revision", UINT8_MAX, &revision);
 
         if (r == 0)
-                r = check_presence(reader);
+                r = tree_check_presence(reader->devices_fd, reader->name, reader->fd);
         reader->device->identity.revision = (uint8_t) revision;
         return r < 0 ? r : 0;
 }

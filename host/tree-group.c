@@ -242,11 +242,11 @@ int tree_read_group_at(int groups_fd, uint32_t number, const Facts *facts, Group
                 note_error(group, -errno);
         else {
                 r = read_everything(fd, facts, group);
+                if (r >= 0 && !group->domain_type)
+                        r = tree_check_presence(groups_fd, name, fd);
                 if (r < 0)
                         return r;
         }
-        if (!group->domain_type && group->read_error == 0 && exists_at(groups_fd, name) == 0)
-                return -ENOENT;
 
         *ret = TAKE_PTR(group);
         return 0;

@@ -34,6 +34,10 @@ void directory_close(Directory *directory);
  * attribute of sysfs comes whole in one read() (fs/seq_file.c, seq_read_iter: a single record), as a regular file does. */
 ssize_t tree_read_attribute(int dir_fd, const char *attribute, char *buffer, size_t size);
 
+/* Whether the directory `fd` still is what `name` below `parent_fd` stands for: 0, -ENOENT (gone, perhaps with another one in
+ * its place), or another negative errno. */
+int tree_check_presence(int parent_fd, const char *name, int fd);
+
 /* Whether `r` says that this process ran out of something, rather than anything about the tree. */
 bool tree_error_is_ours(int r);
 

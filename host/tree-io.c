@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "host/tree-internal.h"
 
@@ -25,6 +26,14 @@ ssize_t tree_read_attribute(int dir_fd, const char *attribute, char *buffer, siz
                 n--;
         buffer[n] = '\0';
         return n;
+}
+
+int tree_check_presence(int parent_fd, const char *name, int fd) {
+        struct stat here, there;
+
+        if (fstatat(parent_fd, name, &there, 0) < 0 || fstat(fd, &here) < 0)
+                return -errno;
+        return here.st_dev == there.st_dev && here.st_ino == there.st_ino ? 0 : -ENOENT;
 }
 
 int directory_open(Directory *directory, int dir_fd, const char *path) {
