@@ -87,7 +87,8 @@ static void query_make(int64_t after, const DbAuditFilter *filter, size_t max, b
         *ret = (Query){};
         query_add(ret, "SELECT a.id, a.at_usec, b.boot_id, a.verb, a.owner, a.caller_uid, a.caller_pid, a.caller_name, a.targets, a.devices,"
                   " a.groups, a.operation, a.assignment, a.outcome, a.error, a.message, a.blockers FROM audit a JOIN boots b ON b.id = a.boot");
-        query_add_value(ret, " WHERE a.id > ?", INTEGER(newest_first ? 0 : after));
+        /* The "+" lets the index of times decide, where one is given, instead of a walk over all ids. */
+        query_add_value(ret, filter->since_usec > 0 ? " WHERE +a.id > ?" : " WHERE a.id > ?", INTEGER(newest_first ? 0 : after));
         if (filter->device)
                 query_add_value(ret, " AND a.id IN (SELECT audit FROM audit_devices WHERE address = ?)", TEXT(filter->device));
         if (filter->owner)

@@ -221,5 +221,6 @@ int db_checkpoint(Db *db) {
         errno = 0;
         code = sqlite3_wal_checkpoint_v2(db->sqlite, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         (void) sqlite3_busy_timeout(db->sqlite, BUSY_TIMEOUT_MSEC);
+        (void) sqlite3_db_release_memory(db->sqlite);
         return code == SQLITE_OK ? 0 : db_fail(db, sqlite_to_errno(db->sqlite, code));
 }

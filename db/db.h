@@ -62,6 +62,6 @@ bool db_is_healthy(const Db *db);
  * makes db_is_healthy() true, or the error as above. */
 int db_probe(Db *db);
 
-/* Moves the WAL into the database and truncates it; for idle moments, never waits. -EBUSY: a reader's transaction is in the
+/* Moves the WAL into the database, truncates it and gives cached memory back; for idle moments, never waits for others. -EBUSY: a reader's transaction is in the
  * way, nothing is lost. Not within a transaction. */
 int db_checkpoint(Db *db);

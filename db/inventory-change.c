@@ -188,29 +188,32 @@ int members_join(const char *const *members, char **ret) {
         return 0;
 }
 
-static int memberships_open(const InventoryRun *run, int64_t id, uint32_t number, const char *members) {
+typedef int (*member_handler_t)(const InventoryRun *run, int64_t id, uint32_t number, const char *member);
+
+static int membership_open(const InventoryRun *run, int64_t id, uint32_t number, const char *member) {
+        return statement_run(run->db, "INSERT INTO memberships(member, group_id, group_number, since_usec) VALUES(?, ?, ?, ?)"
+                             " ON CONFLICT DO UPDATE SET group_number = excluded.group_number, until_usec = NULL",
+                             VALUES(TEXT(member), INTEGER(id), INTEGER(number), USEC(run->now_usec)));
+}
+
+static int membership_close(const InventoryRun *run, int64_t id, uint32_t number, const char *member) {
+        return statement_run(run->db, "UPDATE memberships SET until_usec = ? WHERE member = ? AND group_id = ? AND until_usec IS NULL",
+                             VALUES(USEC(run->now_usec), TEXT(member), INTEGER(id)));
+}
+
+static int members_foreach(const InventoryRun *run, int64_t id, uint32_t number, const char *members, member_handler_t handler) {
         _cleanup_free_ char *copy = strdup(members);
         char *rest = copy, *member;
 
         if (!copy)
                 return db_fail(run->db, -ENOMEM);
         while ((member = strsep(&rest, " "))) {
-                int r = statement_run(run->db, "INSERT INTO memberships(member, group_id, group_number, since_usec) VALUES(?, ?, ?, ?)"
-                                      " ON CONFLICT DO UPDATE SET group_number = excluded.group_number, until_usec = NULL",
-                                      VALUES(TEXT(member), INTEGER(id), INTEGER(number), USEC(run->now_usec)));
+                int r = handler(run, id, number, member);
 
                 if (r < 0)
                         return r;
         }
         return 0;
-}
-
-static int memberships_close(const InventoryRun *run, int64_t id) {
-        int r;
-
-        r = statement_run(run->db, "UPDATE memberships SET until_usec = ? WHERE group_id = ? AND until_usec IS NULL",
-                          VALUES(USEC(run->now_usec), INTEGER(id)));
-        return r < 0 ? r : 0;
 }
 
 static int group_open(const InventoryRun *run, const GroupShape *found) {
@@ -223,7 +226,7 @@ static int group_open(const InventoryRun *run, const GroupShape *found) {
                                     VALUES(INTEGER(found->number), TEXT(found->members), USEC(run->now_usec)), &id);
         if (r < 0)
                 return r;
-        return memberships_open(run, id, found->number, found->members);
+        return members_foreach(run, id, found->number, found->members, membership_open);
 }
 
 static int group_close(const InventoryRun *run, const GroupShape *known) {
@@ -233,7 +236,7 @@ static int group_close(const InventoryRun *run, const GroupShape *known) {
                               VALUES(USEC(last_seen(run, known->since_usec)), INTEGER(known->id)));
         if (r < 0)
                 return r;
-        return memberships_close(run, known->id);
+        return members_foreach(run, known->id, known->number, known->members, membership_close);
 }
 
 int group_appeared(InventoryRun *run, const GroupShape *found) {
@@ -269,13 +272,13 @@ int group_reshaped(InventoryRun *run, const GroupShape *known, const GroupShape 
 int group_renumbered(InventoryRun *run, const GroupShape *known, uint32_t number) {
         int r;
 
-        r = memberships_close(run, known->id);
+        r = members_foreach(run, known->id, known->number, known->members, membership_close);
         if (r < 0)
                 return r;
         r = statement_run_one(run->db, "UPDATE groups SET number = ? WHERE id = ?", VALUES(INTEGER(number), INTEGER(known->id)));
         if (r < 0)
                 return r;
-        r = memberships_open(run, known->id, number, known->members);
+        r = members_foreach(run, known->id, number, known->members, membership_open);
         if (r < 0)
                 return r;
         return record(run, DB_GROUP_RENUMBERED, NULL, number, "group %" PRIu32 " is now group %" PRIu32 ": %s", known->number, number,

@@ -11,6 +11,7 @@ int schema_execute(sqlite3 *sqlite, const char *sql) {
         return code == SQLITE_OK ? 0 : sqlite_to_errno(sqlite, code);
 }
 
+/* Words are checked by OR: an IN list of constants costs SQLite a temporary table for every row it writes. */
 static const char tables_v1[] =
         /* One row a boot in which something was written. scanned_usec: the newest whole scan. */
         "CREATE TABLE boots("
@@ -54,15 +55,15 @@ static const char tables_v1[] =
         "  until_usec INTEGER,"
         "  PRIMARY KEY(member, group_id, since_usec)"
         ") STRICT, WITHOUT ROWID;"
-        "CREATE INDEX memberships_group ON memberships(group_id);"
 
         /* address NULL: of the group as a whole. */
         "CREATE TABLE shape_changes("
         "  id INTEGER PRIMARY KEY,"
         "  at_usec INTEGER NOT NULL,"
         "  boot INTEGER NOT NULL REFERENCES boots(id),"
-        "  event TEXT NOT NULL CHECK(event IN ('appeared', 'vanished', 'replaced', 'moved',"
-        "    'group-appeared', 'group-vanished', 'group-reshaped', 'group-renumbered')),"
+        "  event TEXT NOT NULL CHECK(event = 'appeared' OR event = 'vanished' OR event = 'replaced' OR event = 'moved'"
+        "    OR event = 'group-appeared' OR event = 'group-vanished' OR event = 'group-reshaped'"
+        "    OR event = 'group-renumbered'),"
         "  address TEXT,"
         "  group_number INTEGER,"
         "  detail TEXT NOT NULL"
@@ -73,7 +74,8 @@ static const char tables_v1[] =
         "CREATE TABLE assignments("
         "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
         "  owner TEXT NOT NULL CHECK(owner <> ''),"
-        "  state TEXT NOT NULL CHECK(state IN ('assigning', 'active', 'releasing', 'ended', 'undone')),"
+        "  state TEXT NOT NULL CHECK(state = 'assigning' OR state = 'active' OR state = 'releasing' OR state = 'ended'"
+        "    OR state = 'undone'),"
         "  label TEXT,"
         "  backend TEXT NOT NULL,"
         "  lease INTEGER NOT NULL CHECK(lease IN (0, 1)),"
@@ -82,7 +84,7 @@ static const char tables_v1[] =
         "  created_usec INTEGER NOT NULL,"
         "  ended_usec INTEGER,"
         "  end_reason TEXT,"
-        "  CHECK((state IN ('ended', 'undone')) = (ended_usec IS NOT NULL))"
+        "  CHECK((state = 'ended' OR state = 'undone') = (ended_usec IS NOT NULL))"
         ") STRICT;"
         "CREATE INDEX assignments_open ON assignments(id) WHERE ended_usec IS NULL;"
 
@@ -107,7 +109,8 @@ static const char tables_v1[] =
         "CREATE TABLE operations("
         "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
         "  verb TEXT NOT NULL,"
-        "  state TEXT NOT NULL CHECK(state IN ('running', 'undoing', 'done', 'failed', 'interrupted')),"
+        "  state TEXT NOT NULL CHECK(state = 'running' OR state = 'undoing' OR state = 'done' OR state = 'failed'"
+        "    OR state = 'interrupted'),"
         "  owner TEXT,"
         "  assignment INTEGER REFERENCES assignments(id),"
         "  caller_uid INTEGER NOT NULL, caller_pid INTEGER NOT NULL, caller_name TEXT,"
@@ -116,7 +119,7 @@ static const char tables_v1[] =
         "  created_usec INTEGER NOT NULL,"
         "  finished_usec INTEGER,"
         "  reason TEXT,"
-        "  CHECK((state IN ('running', 'undoing')) = (finished_usec IS NULL))"
+        "  CHECK((state = 'running' OR state = 'undoing') = (finished_usec IS NULL))"
         ") STRICT;"
         "CREATE INDEX operations_open ON operations(id) WHERE finished_usec IS NULL;"
         "CREATE INDEX operations_assignment ON operations(assignment) WHERE assignment IS NOT NULL;"
@@ -135,7 +138,8 @@ static const char tables_v1[] =
         "  address TEXT, group_number INTEGER,"
         "  value TEXT, prior TEXT,"
         "  undo INTEGER NOT NULL CHECK(undo IN (0, 1)),"
-        "  state TEXT NOT NULL CHECK(state IN ('planned', 'issued', 'done', 'failed', 'skipped', 'unknown')),"
+        "  state TEXT NOT NULL CHECK(state = 'planned' OR state = 'issued' OR state = 'done' OR state = 'failed'"
+        "    OR state = 'skipped' OR state = 'unknown'),"
         "  error INTEGER NOT NULL CHECK(error <= 0),"
         "  issued_usec INTEGER, answered_usec INTEGER,"
         "  PRIMARY KEY(operation, sequence)"
@@ -153,7 +157,7 @@ static const char tables_v1[] =
         "  groups TEXT NOT NULL,"
         "  operation INTEGER REFERENCES operations(id),"
         "  assignment INTEGER REFERENCES assignments(id),"
-        "  outcome TEXT NOT NULL CHECK(outcome IN ('done', 'refused', 'failed', 'interrupted')),"
+        "  outcome TEXT NOT NULL CHECK(outcome = 'done' OR outcome = 'refused' OR outcome = 'failed' OR outcome = 'interrupted'),"
         "  error TEXT, message TEXT,"
         "  blockers TEXT"
         ") STRICT;"

@@ -302,6 +302,25 @@ START_TEST(the_history_of_a_device_and_of_a_group_is_read_newest_first) {
 }
 END_TEST
 
+START_TEST(a_history_reads_no_rows_of_others) {
+        static const char *const questions[] = {
+                "EXPLAIN QUERY PLAN SELECT * FROM device_history WHERE address = 'x' ORDER BY at_usec DESC LIMIT 5",
+                "EXPLAIN QUERY PLAN SELECT * FROM group_history WHERE group_number = 1 ORDER BY at_usec DESC LIMIT 5",
+                "EXPLAIN QUERY PLAN SELECT * FROM assignment_history WHERE address = 'x'",
+        };
+        static const char *const whole[] = { "SCAN a\n", "SCAN d\n", "SCAN m\n", "SCAN c\n", "SCAN shape_changes", "SCAN assignment_devices" };
+
+        live_a_week();
+        for (size_t i = 0; i < ELEMENTSOF(questions); i++) {
+                _cleanup_free_ char *plan = ask(questions[i]);
+
+                ck_assert_ptr_nonnull(strstr(plan, "SEARCH"));
+                for (size_t k = 0; k < ELEMENTSOF(whole); k++)
+                        ck_assert_msg(!strstr(plan, whole[k]), "%s\n%s", questions[i], plan);
+        }
+}
+END_TEST
+
 int main(void) {
         const SceneTest tests[] = {
                 { an_assignment_comes_back_as_it_was_meant },
@@ -319,6 +338,7 @@ int main(void) {
                 { who_has_what_now },
                 { what_happened_to_this_device },
                 { the_history_of_a_device_and_of_a_group_is_read_newest_first },
+                { a_history_reads_no_rows_of_others },
         };
 
         return scene_suite_run("db-assignment", tests, ELEMENTSOF(tests));
