@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/guest.sh"
 
-tests=/usr/libexec/assignd/tests
+tests=/usr/libexec/assignd-tests
 modprobe vfio-pci
 
 # The devices as they were, for the next file of steps: whatever the last one left.
