@@ -20,6 +20,18 @@ static void add(BlockerList *list, BlockerCode code) {
         ck_assert_int_eq(blocker_list_add(list, code, 14, NULL, false, "it is %s", blocker_code_to_string(code)), 0);
 }
 
+START_TEST(every_refusal_has_a_word_and_no_refusal_has_none) {
+        for (RefusalCode code = REFUSAL_NONE + 1; code < _REFUSAL_CODE_MAX; code++) {
+                ck_assert_msg(refusal_code_to_string(code), "code %d has no word", (int) code);
+                for (RefusalCode other = REFUSAL_NONE + 1; other < code; other++)
+                        ck_assert_str_ne(refusal_code_to_string(code), refusal_code_to_string(other));
+        }
+        ck_assert_ptr_null(refusal_code_to_string(REFUSAL_NONE));
+        ck_assert_ptr_null(refusal_code_to_string(_REFUSAL_CODE_MAX));
+        ck_assert_ptr_null(refusal_code_to_string(_REFUSAL_CODE_INVALID));
+}
+END_TEST
+
 START_TEST(no_blockers_are_no_refusal) {
         _cleanup_(refusal_done) Refusal refusal = {};
         BlockerList none = {};
@@ -123,6 +135,7 @@ END_TEST
 
 SUITE("refusal",
       a_refusal_is_a_code_and_a_sentence,
+      every_refusal_has_a_word_and_no_refusal_has_none,
       no_blockers_are_no_refusal,
       every_blocker_alone_is_some_refusal,
       the_most_lasting_blocker_decides,
