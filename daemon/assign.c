@@ -40,6 +40,26 @@ static int check_label(const Selection *selection, const char *label, BlockerLis
         return 0;
 }
 
+/* An address can be recorded by an assignment of another group: its device was unplugged, and this one came in its place. */
+static int check_records(const Manager *manager, const Group *group, BlockerList *blockers) {
+        const AssignmentTable *table = &manager->assignments;
+
+        for (size_t i = 0; i < table->n_items; i++)
+                for (size_t k = 0; k < table->items[i]->records.n_items && !assignment_has_group(table->items[i], group->number); k++) {
+                        const Device *device = facts_find_device(manager_facts(manager), &table->items[i]->records.items[k].address);
+                        int r;
+
+                        if (!device || device->group != group->number)
+                                continue;
+                        r = blocker_list_add(blockers, BLOCKER_OWNED, group->number, PCI_ADDRESS_FORMAT(&device->address), false,
+                                             "The device that was at %s before is assigned to %s: release it first",
+                                             PCI_ADDRESS_FORMAT(&device->address), table->items[i]->owner);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
 static int check_selection(const Manager *manager, const Request *request, const Selection *selection, BlockerList *blockers) {
         int r;
 
@@ -48,6 +68,9 @@ static int check_selection(const Manager *manager, const Request *request, const
                 if (r < 0)
                         return r;
                 r = manager_check_state(manager, selection->groups[i]->number, blockers);
+                if (r < 0)
+                        return r;
+                r = check_records(manager, selection->groups[i], blockers);
                 if (r < 0)
                         return r;
         }
@@ -105,7 +128,38 @@ static int describe_selection(const Selection *selection, PlanResult *result) {
         return 0;
 }
 
-int assign_plan(const Manager *manager, const Request *request, RecordList *ret_records, PlanResult *result) {
+/* No event tells of a changed driver_override, and what is recorded now is what is given back. The selection is gone after. */
+static int refresh_selection(Manager *manager, const Selection *selection) {
+        _cleanup_free_ PciAddress *addresses = NULL;
+        size_t n = 0;
+        int r;
+
+        addresses = calloc((selection->n_wanted + selection->n_companions) ?: 1, sizeof(PciAddress));
+        if (!addresses)
+                return -ENOMEM;
+        for (size_t i = 0; i < selection->n_wanted; i++)
+                addresses[n++] = selection->wanted[i]->address;
+        for (size_t i = 0; i < selection->n_companions; i++)
+                addresses[n++] = selection->companions[i]->address;
+        for (size_t i = 0; i < n; i++) {
+                r = inventory_refresh_device(&manager->inventory, &addresses[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int refresh_targets(Manager *manager, char *const *targets) {
+        _cleanup_(selection_done) Selection selection = {};
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        _cleanup_(refusal_done) Refusal refusal = {};
+        int r;
+
+        r = selection_resolve(manager_facts(manager), targets, &selection, &blockers, &refusal);
+        return r < 0 ? r : refresh_selection(manager, &selection);
+}
+
+int assign_plan(Manager *manager, const Request *request, RecordList *ret_records, PlanResult *result) {
         _cleanup_(selection_done) Selection selection = {};
         _cleanup_(blocker_list_done) BlockerList blockers = {};
         _cleanup_(record_list_done) RecordList records = {};
@@ -113,6 +167,9 @@ int assign_plan(const Manager *manager, const Request *request, RecordList *ret_
 
         r = check_options(manager, request, &result->refusal);
         if (r < 0 || result->refusal.code != REFUSAL_NONE)
+                return r;
+        r = refresh_targets(manager, request->targets);
+        if (r < 0)
                 return r;
         r = selection_resolve(manager_facts(manager), request->targets, &selection, &blockers, &result->refusal);
         if (r < 0 || result->refusal.code != REFUSAL_NONE)

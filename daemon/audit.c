@@ -7,6 +7,9 @@
 #include "base/strutil.h"
 #include "db/audit.h"
 
+/* Bytes of a detail that has to be escaped. */
+#define DETAIL_MAX 4096U
+
 static json_t *json_strings(char *const *l) {
         json_t *array = json_array();
 
@@ -32,16 +35,31 @@ static json_t *json_numbers(const uint32_t *numbers, size_t n) {
         return array;
 }
 
+/* Text as it is, or escaped where it is not valid UTF-8; NULL is null. */
+static json_t *json_any_text(const char *s) {
+        _cleanup_free_ char *escaped = NULL;
+        json_t *text;
+
+        if (!s)
+                return json_null();
+        text = json_string(s);
+        if (text || string_escape(s, DETAIL_MAX, &escaped) < 0)
+                return text;
+        return json_string(escaped);
+}
+
+static json_t *json_blocker(const Blocker *blocker) {
+        json_t *group = blocker->group == GROUP_NONE ? json_null() : json_integer(blocker->group);
+
+        return json_pack("{s:s, s:o, s:o, s:o}", "code", blocker_code_to_string(blocker->code), "device", json_any_text(blocker->device), "detail",
+                         json_any_text(blocker->detail), "group", group);
+}
+
 static json_t *json_blockers(const BlockerList *blockers) {
         json_t *array = json_array();
 
         for (size_t i = 0; i < blockers->n_items; i++) {
-                const Blocker *b = &blockers->items[i];
-                json_t *object = json_pack("{s:s, s:s?, s:s?}", "code", blocker_code_to_string(b->code), "device", b->device, "detail", b->detail);
-
-                if (object && b->group != GROUP_NONE)
-                        (void) json_object_set_new(object, "group", json_integer(b->group));
-                if (json_array_append_new(array, object) < 0) {
+                if (json_array_append_new(array, json_blocker(&blockers->items[i])) < 0) {
                         json_decref(array);
                         return NULL;
                 }

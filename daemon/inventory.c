@@ -11,6 +11,10 @@
 
 /* Uevents come in bursts (a driver change is about six); one look after a burst is enough. */
 #define REFRESH_DELAY_USEC (10 * USEC_PER_MSEC)
+#define RETRY_USEC USEC_PER_SEC
+
+/* Above that many devices one rescan is cheaper than a look at each. */
+#define DIRTY_MAX 64U
 
 static bool is_changing(const PciAddress *address, void *userdata) {
         const Inventory *inventory = userdata;
@@ -26,6 +30,24 @@ static void say_device(Inventory *inventory, const PciAddress *address, const De
 static void say_group(Inventory *inventory, uint32_t number, bool before, const Group *now) {
         if (inventory->handler.group_changed)
                 inventory->handler.group_changed(inventory->handler.userdata, number, before, now);
+}
+
+static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void schedule_refresh(Inventory *inventory, uint64_t delay_usec) {
+        int enabled, r;
+
+        if (inventory->refresh_source) {
+                if (sd_event_source_get_enabled(inventory->refresh_source, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+                        return;
+                r = sd_event_source_set_time_relative(inventory->refresh_source, delay_usec);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(inventory->refresh_source, SD_EVENT_ONESHOT);
+        } else
+                r = sd_event_add_time_relative(inventory->event, &inventory->refresh_source, CLOCK_MONOTONIC, delay_usec, USEC_PER_MSEC,
+                                               on_refresh, inventory);
+        if (r < 0)
+                log_error_errno(r, "Failed to schedule a look at the host: %m");
 }
 
 static int device_set_name(Inventory *inventory, Device *device) {
@@ -119,7 +141,8 @@ static int rows_make(const Facts *facts, Rows *ret) {
         return 0;
 }
 
-static int journal_all(Inventory *inventory, const Facts *facts) {
+static int journal_all(Inventory *inventory) {
+        const Facts *facts = &inventory->facts;
         _cleanup_(rows_done) Rows rows = {};
         _cleanup_(db_transaction_done) Db *transaction = NULL;
         size_t n_changes;
@@ -139,9 +162,22 @@ static int journal_all(Inventory *inventory, const Facts *facts) {
         r = db_commit(inventory->db);
         if (r < 0)
                 return r;
+        inventory->rows_are_behind = false;
+        inventory->n_changed_devices = inventory->n_changed_groups = 0;
         if (n_changes > 0)
                 log_info("Since the last look at the host, %zu things about its shape changed", n_changes);
         return 0;
+}
+
+/* The rows follow the host, and never keep it from being told: where they cannot, they catch up with the next change. */
+static void journal_all_or_later(Inventory *inventory) {
+        int r;
+
+        r = journal_all(inventory);
+        if (r >= 0)
+                return;
+        inventory->rows_are_behind = true;
+        log_warning_errno(r, "Failed to record the shape of the host, trying again at the next change: %m");
 }
 
 /* Both walk two sorted sets of facts side by side and report what differs. */
@@ -188,8 +224,11 @@ int inventory_rescan(Inventory *inventory) {
         _cleanup_(facts_done) Facts facts = {}, before = {};
         int r;
 
-        inventory->rescan_needed = false;
-        inventory->n_dirty = 0;
+        if (inventory->is_reporting) {
+                inventory->rescan_needed = true;
+                schedule_refresh(inventory, REFRESH_DELAY_USEC);
+                return 0;
+        }
         r = tree_read(inventory->sysfs_fd, &inventory->facts, is_changing, inventory, &facts);
         if (r < 0)
                 return r;
@@ -198,61 +237,98 @@ int inventory_rescan(Inventory *inventory) {
                 if (r < 0)
                         return r;
         }
-        r = journal_all(inventory, &facts);
-        if (r < 0)
-                log_warning_errno(r, "Failed to record the shape of the host, ignoring: %m");
+        inventory->rescan_needed = false;
+        inventory->n_dirty = 0;
 
         before = inventory->facts;
         inventory->facts = facts;
         facts = (Facts) {};
+        journal_all_or_later(inventory);
+        inventory->is_reporting = true;
         say_group_differences(inventory, &before, &inventory->facts);
         say_device_differences(inventory, &before, &inventory->facts);
+        inventory->is_reporting = false;
         return 0;
 }
 
-static void journal_device(Inventory *inventory, const PciAddress *address, const Device *now) {
-        _cleanup_(db_transaction_done) Db *transaction = NULL;
+static int journal_group(Inventory *inventory, uint32_t number) {
+        const Group *group = facts_find_group(&inventory->facts, number);
+        _cleanup_free_ const char **members = NULL;
+        _cleanup_free_ char (*text)[PCI_ADDRESS_STRING_MAX] = NULL;
+
+        if (!group)
+                return db_inventory_update_group(inventory->db, realtime_usec(), number, NULL);
+        text = calloc(group->n_devices + 1, PCI_ADDRESS_STRING_MAX);
+        members = text ? group_member_names(group, text) : NULL;
+        if (!members)
+                return -ENOMEM;
+        return db_inventory_update_group(inventory->db, realtime_usec(), number, &(DbGroup) { .number = number, .members = members });
+}
+
+static int journal_device(Inventory *inventory, const PciAddress *address) {
+        const Device *device = facts_find_device(&inventory->facts, address);
         char text[PCI_ADDRESS_STRING_MAX];
-        DbDevice row = now ? db_device(now, text) : (DbDevice) {};
+        DbDevice row = device ? db_device(device, text) : (DbDevice) {};
+
+        return db_inventory_update_device(inventory->db, realtime_usec(), PCI_ADDRESS_FORMAT(address), device ? &row : NULL);
+}
+
+static int journal_each(Inventory *inventory) {
+        _cleanup_(db_transaction_done) Db *transaction = NULL;
         int r;
 
         r = db_begin(inventory->db);
-        if (r >= 0) {
-                transaction = inventory->db;
-                r = db_inventory_update_device(inventory->db, realtime_usec(), PCI_ADDRESS_FORMAT(address), now ? &row : NULL);
-        }
-        if (r >= 0) {
-                transaction = NULL;
-                r = db_commit(inventory->db);
-        }
         if (r < 0)
-                log_warning_errno(r, "Failed to record a change of %s, ignoring: %m", PCI_ADDRESS_FORMAT(address));
+                return r;
+        transaction = inventory->db;
+        for (size_t i = 0; r >= 0 && i < inventory->n_changed_groups; i++)
+                r = journal_group(inventory, inventory->changed_groups[i]);
+        for (size_t i = 0; r >= 0 && i < inventory->n_changed_devices; i++)
+                r = journal_device(inventory, &inventory->changed_devices[i]);
+        if (r < 0)
+                return r;
+        transaction = NULL;
+        return db_commit(inventory->db);
 }
 
-static void journal_group(Inventory *inventory, uint32_t number, const Group *now) {
-        _cleanup_(db_transaction_done) Db *transaction = NULL;
-        _cleanup_free_ const char **members = NULL;
-        _cleanup_free_ char (*text)[PCI_ADDRESS_STRING_MAX] = NULL;
-        int r = -ENOMEM;
+/* Brings the rows of what changed up to date, all in one transaction. */
+static void journal_changes(Inventory *inventory) {
+        int r;
 
-        if (now) {
-                text = calloc(now->n_devices + 1, PCI_ADDRESS_STRING_MAX);
-                members = text ? group_member_names(now, text) : NULL;
-                if (!members)
-                        return;
+        if (inventory->n_changed_devices == 0 && inventory->n_changed_groups == 0 && !inventory->rows_are_behind)
+                return;
+        if (inventory->rows_are_behind) {
+                journal_all_or_later(inventory);
+                return;
         }
-        r = db_begin(inventory->db);
-        if (r >= 0) {
-                transaction = inventory->db;
-                r = db_inventory_update_group(inventory->db, realtime_usec(), number,
-                                              now ? &(DbGroup) { .number = number, .members = members } : NULL);
+        r = journal_each(inventory);
+        inventory->n_changed_devices = inventory->n_changed_groups = 0;
+        if (r >= 0)
+                return;
+        inventory->rows_are_behind = true;
+        log_warning_errno(r, "Failed to record what changed of the host, trying again at the next change: %m");
+}
+
+static void note_changed_device(Inventory *inventory, const PciAddress *address) {
+        PciAddress *devices = reallocarray(inventory->changed_devices, inventory->n_changed_devices + 1, sizeof(PciAddress));
+
+        if (!devices) {
+                inventory->rows_are_behind = true;
+                return;
         }
-        if (r >= 0) {
-                transaction = NULL;
-                r = db_commit(inventory->db);
+        devices[inventory->n_changed_devices++] = *address;
+        inventory->changed_devices = devices;
+}
+
+static void note_changed_group(Inventory *inventory, uint32_t number) {
+        uint32_t *groups = reallocarray(inventory->changed_groups, inventory->n_changed_groups + 1, sizeof(uint32_t));
+
+        if (!groups) {
+                inventory->rows_are_behind = true;
+                return;
         }
-        if (r < 0)
-                log_warning_errno(r, "Failed to record a change of group %" PRIu32 ", ignoring: %m", number);
+        groups[inventory->n_changed_groups++] = number;
+        inventory->changed_groups = groups;
 }
 
 /* Reads the group afresh into facts; its members are linked afterwards. */
@@ -305,7 +381,9 @@ static int refresh_shape(Inventory *inventory, const PciAddress *address, uint32
                 if (numbers[i] != GROUP_NONE) {
                         const Group *group = facts_find_group(&inventory->facts, numbers[i]);
 
-                        journal_group(inventory, numbers[i], group);
+                        if (!group && !existed[i])
+                                continue;
+                        note_changed_group(inventory, numbers[i]);
                         say_group(inventory, numbers[i], existed[i], group);
                 }
         return 0;
@@ -329,7 +407,7 @@ static int device_copy_for_report(const Device *device, Device **ret) {
         return 0;
 }
 
-int inventory_refresh_device(Inventory *inventory, const PciAddress *address) {
+static int refresh_device(Inventory *inventory, const PciAddress *address) {
         _cleanup_(device_freep) Device *now = NULL, *before = NULL;
         Device *known;
         bool same_shape;
@@ -365,29 +443,41 @@ int inventory_refresh_device(Inventory *inventory, const PciAddress *address) {
         if (r < 0)
                 return r;
         known = facts_find_device(&inventory->facts, address);
-        journal_device(inventory, address, known);
+        note_changed_device(inventory, address);
         say_device(inventory, address, before, known);
         return 0;
 }
 
-static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata) {
-        Inventory *inventory = userdata;
-        _cleanup_free_ PciAddress *dirty = TAKE_PTR(inventory->dirty);
-        size_t n_dirty = inventory->n_dirty;
+int inventory_refresh_device(Inventory *inventory, const PciAddress *address) {
         int r;
 
+        r = refresh_device(inventory, address);
+        journal_changes(inventory);
+        return r;
+}
+
+static int refresh_dirty(Inventory *inventory) {
+        _cleanup_free_ PciAddress *dirty = TAKE_PTR(inventory->dirty);
+        size_t n_dirty = inventory->n_dirty;
+        int r = 0;
+
         inventory->n_dirty = 0;
-        if (inventory->rescan_needed) {
-                r = inventory_rescan(inventory);
-                if (r < 0)
-                        log_error_errno(r, "Failed to look at the host afresh: %m");
+        for (size_t i = 0; r >= 0 && i < n_dirty; i++)
+                r = refresh_device(inventory, &dirty[i]);
+        journal_changes(inventory);
+        return r;
+}
+
+static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata) {
+        Inventory *inventory = userdata;
+        int r;
+
+        r = inventory->rescan_needed ? inventory_rescan(inventory) : refresh_dirty(inventory);
+        if (r >= 0)
                 return 0;
-        }
-        for (size_t i = 0; i < n_dirty; i++) {
-                r = inventory_refresh_device(inventory, &dirty[i]);
-                if (r < 0)
-                        log_error_errno(r, "Failed to look at %s afresh: %m", PCI_ADDRESS_FORMAT(&dirty[i]));
-        }
+        log_error_errno(r, "Failed to look at the host afresh, trying again: %m");
+        inventory->rescan_needed = true;
+        schedule_refresh(inventory, RETRY_USEC);
         return 0;
 }
 
@@ -397,28 +487,16 @@ static int mark_dirty(Inventory *inventory, const PciAddress *address) {
         for (size_t i = 0; i < inventory->n_dirty; i++)
                 if (pci_address_compare(&inventory->dirty[i], address) == 0)
                         return 0;
+        if (inventory->n_dirty == DIRTY_MAX) {
+                inventory->rescan_needed = true;
+                return 0;
+        }
         dirty = reallocarray(inventory->dirty, inventory->n_dirty + 1, sizeof(PciAddress));
         if (!dirty)
                 return -ENOMEM;
         dirty[inventory->n_dirty++] = *address;
         inventory->dirty = dirty;
         return 0;
-}
-
-static void schedule_refresh(Inventory *inventory) {
-        int enabled, r;
-
-        if (inventory->refresh_source) {
-                if (sd_event_source_get_enabled(inventory->refresh_source, &enabled) >= 0 && enabled != SD_EVENT_OFF)
-                        return;
-                r = sd_event_source_set_time_relative(inventory->refresh_source, REFRESH_DELAY_USEC);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(inventory->refresh_source, SD_EVENT_ONESHOT);
-        } else
-                r = sd_event_add_time_relative(inventory->event, &inventory->refresh_source, CLOCK_MONOTONIC, REFRESH_DELAY_USEC,
-                                               USEC_PER_MSEC, on_refresh, inventory);
-        if (r < 0)
-                log_error_errno(r, "Failed to schedule a look at the host: %m");
 }
 
 static void on_uevent(const Uevent *uevent, void *userdata) {
@@ -428,11 +506,11 @@ static void on_uevent(const Uevent *uevent, void *userdata) {
                 log_warning("Uevents were lost, looking at the whole host afresh");
                 inventory->rescan_needed = true;
         } else if (uevent->has_address && string_equal(uevent->subsystem, "pci")) {
-                if (mark_dirty(inventory, &uevent->address) < 0)
+                if (!inventory->rescan_needed && mark_dirty(inventory, &uevent->address) < 0)
                         inventory->rescan_needed = true;
         } else
                 return;
-        schedule_refresh(inventory);
+        schedule_refresh(inventory, REFRESH_DELAY_USEC);
 }
 
 int inventory_start(Inventory *inventory, bool watch, int uevent_fd) {
@@ -440,8 +518,10 @@ int inventory_start(Inventory *inventory, bool watch, int uevent_fd) {
 
         if (watch) {
                 r = uevent_monitor_new(inventory->event, uevent_fd, on_uevent, inventory, &inventory->monitor);
-                if (r < 0)
+                if (r < 0) {
+                        safe_close(uevent_fd);
                         return log_error_errno(r, "Failed to watch uevents: %m");
+                }
         }
         r = inventory_rescan(inventory);
         if (r < 0)
@@ -455,5 +535,7 @@ void inventory_done(Inventory *inventory) {
         pci_names_free(inventory->names);
         facts_done(&inventory->facts);
         free(inventory->dirty);
+        free(inventory->changed_devices);
+        free(inventory->changed_groups);
         *inventory = (Inventory) {};
 }

@@ -31,15 +31,21 @@ typedef struct Inventory {
         PciAddress *dirty; /* devices that uevents spoke of since the last refresh */
         size_t n_dirty;
         bool rescan_needed;
+        bool is_reporting;           /* a rescan's handler calls are under way */
         sd_event_source *refresh_source;
+        PciAddress *changed_devices; /* whose rows have to follow */
+        size_t n_changed_devices;
+        uint32_t *changed_groups;
+        size_t n_changed_groups;
+        bool rows_are_behind;        /* a write of rows failed: the next one is of all of them */
 } Inventory;
 
-/* Watches uevents (uevent_fd: see uevent_monitor_new(); watch false: not at all) and scans, in this order, so that nothing
- * between the two is missed. The database is brought in line in one transaction. */
+/* Watches uevents (uevent_fd: see uevent_monitor_new(), taken over in any case; watch false: not at all) and scans, in this
+ * order, so that nothing between the two is missed. The database is brought in line in one transaction. */
 int inventory_start(Inventory *inventory, bool watch, int uevent_fd);
 void inventory_done(Inventory *inventory);
 
-/* Reads everything afresh and reports every difference. */
+/* Reads everything afresh and reports every difference. Called by a handler while a rescan reports, it is done a little later. */
 int inventory_rescan(Inventory *inventory);
 
 /* Reads one device (and its groups, before and after) afresh and reports differences. */

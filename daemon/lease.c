@@ -11,7 +11,10 @@ struct Lease {
         int fd;
         sd_event_source *source;
         bool ended;
+        sd_event_source *retry; /* after a release that could not begin */
 };
+
+#define RETRY_USEC (5 * USEC_PER_SEC)
 
 static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         Lease *lease = userdata;
@@ -46,6 +49,7 @@ Lease *lease_free(Lease *lease) {
                 return NULL;
 
         sd_event_source_disable_unref(lease->source);
+        sd_event_source_disable_unref(lease->retry);
         safe_close(lease->fd);
         free(lease);
         return NULL;
@@ -57,6 +61,20 @@ uint64_t lease_assignment(const Lease *lease) {
 
 bool lease_has_ended(const Lease *lease) {
         return lease->ended;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        lease_settle(userdata);
+        return 0;
+}
+
+static void retry_later(Lease *lease) {
+        int r;
+
+        lease->retry = sd_event_source_disable_unref(lease->retry);
+        r = sd_event_add_time_relative(lease->manager->event, &lease->retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, lease);
+        if (r < 0)
+                log_error_errno(r, "Assignment %" PRIu64 " stays until somebody releases it: %m", lease->assignment);
 }
 
 void lease_settle(Lease *lease) {
@@ -79,4 +97,7 @@ void lease_settle(Lease *lease) {
                 log_error_errno(r, "Failed to release assignment %" PRIu64 " after its lease: %m", lease->assignment);
         else if (refusal.code != REFUSAL_NONE)
                 log_error("Assignment %" PRIu64 " was not released after its lease: %s", lease->assignment, refusal.message ?: "no memory");
+        else
+                return;
+        retry_later(lease);
 }

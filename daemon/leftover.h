@@ -19,6 +19,7 @@ typedef struct Leftover {
         uint64_t worker_start_time;
         uint32_t *groups;
         size_t n_groups;
+        bool is_closed;           /* its row is, as interrupted */
         int pidfd;                /* of its worker, while that runs; else -EBADF */
         sd_event_source *source;  /* watches the pidfd */
 } Leftover;

@@ -59,6 +59,8 @@ static bool on_is_changing(void *userdata, const PciAddress *address) {
         const Device *device = facts_find_device(manager_facts(manager), address);
         const Operation *operation;
 
+        if (recovery_awaits_device(manager->recovery, address))
+                return true;
         if (!device || device->group == GROUP_NONE)
                 return false;
         operation = queue_find_group(&manager->queue, device->group);
@@ -207,11 +209,14 @@ int manager_start(Manager *manager) {
                 if (fd < 0)
                         return log_error_errno(fd, "Failed to receive uevents on %s: %m", socket_path);
         }
-        r = inventory_start(&manager->inventory, /* watch= */ !socket_path || *socket_path, fd);
+        r = recovery_load(manager);
         if (r < 0) {
                 safe_close(fd);
                 return r;
         }
+        r = inventory_start(&manager->inventory, /* watch= */ !socket_path || *socket_path, fd);
+        if (r < 0)
+                return r;
         return recovery_start(manager);
 }
 
@@ -322,6 +327,8 @@ int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal,
                 return -ENOMEM;
         manager->operations = operations;
 
+        if (!db_is_healthy(manager->db))
+                (void) db_probe(manager->db); /* it may have mended; if not, the next write says so */
         r = queue_push(&manager->queue, op);
         if (r == -EBUSY)
                 return refusal_set(ret_refusal, REFUSAL_BUSY, "Another operation works on a group of this one");

@@ -57,7 +57,7 @@ typedef struct Manager {
         size_t n_operations;
         struct Lease **leases;
         size_t n_leases;
-        struct Recovery *recovery; /* NULL once it is over */
+        struct Recovery *recovery; /* NULL before manager_start() */
         OperationContext context;
         ManagerObserver observer;
 } Manager;

@@ -48,6 +48,16 @@ static int choose_records(const Assignment *assignment, char *const *devices, Re
         return 0;
 }
 
+static int check_form(char *const *devices, Refusal *refusal) {
+        size_t n = devices ? strv_length(devices) : 0;
+
+        if (devices && n == 0)
+                return refusal_set(refusal, REFUSAL_INVALID_ARGUMENT, "No device is named; leave the list out to open all of them");
+        if (n > TARGETS_MAX)
+                return refusal_set(refusal, REFUSAL_LIMITS_EXCEEDED, "%zu devices are named, and no more than %u can be", n, TARGETS_MAX);
+        return 0;
+}
+
 static int check_assignment(const Manager *manager, const Assignment *assignment, uint64_t id, const Caller *caller, Refusal *refusal) {
         _cleanup_(blocker_list_done) BlockerList blockers = {};
         int r;
@@ -123,10 +133,11 @@ int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *ca
         int r;
 
         *caller = (Caller) {};
-        r = strv_copy(devices, &request.targets);
-        if (r < 0)
-                return r;
-        r = check_assignment(manager, assignment, id, &request.caller, &result.refusal);
+        r = check_form(devices, &result.refusal);
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
+                r = strv_copy(devices, &request.targets);
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
+                r = check_assignment(manager, assignment, id, &request.caller, &result.refusal);
         if (r >= 0 && result.refusal.code == REFUSAL_NONE) {
                 r = string_copy(assignment->owner, &request.owner);
                 if (r >= 0)

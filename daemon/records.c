@@ -84,6 +84,18 @@ void records_note_differences(const Manager *manager, const RecordList *records,
         }
 }
 
+bool records_are_held(const Manager *manager, const RecordList *records) {
+        for (size_t i = 0; i < records->n_items; i++) {
+                const DeviceRecord *record = &records->items[i];
+                const Device *device = facts_find_device(manager_facts(manager), &record->address);
+
+                if (device && pci_identity_equal(&device->identity, &record->identity) && string_equal(device->driver, record->vfio_driver) &&
+                    !string_equal(record->driver, record->vfio_driver))
+                        return true;
+        }
+        return false;
+}
+
 int records_merge(Assignment *const *assignments, size_t n, RecordList *ret) {
         DeviceRecord *items;
         size_t total = 0, k = 0;

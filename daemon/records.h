@@ -14,5 +14,9 @@ int records_addresses(const RecordList *records, char ***ret);
 /* Compares the records with the host as it is now; what differs is appended to the operation's message and logged. */
 void records_note_differences(const Manager *manager, const RecordList *records, Operation *operation);
 
+/* Whether a device is still on its VFIO driver that was not there before: then somebody may have it open, and its assignment
+ * has not ended. */
+bool records_are_held(const Manager *manager, const RecordList *records);
+
 /* One list of the records of several assignments, whose items are borrowed: free only `items`. */
 int records_merge(Assignment *const *assignments, size_t n, RecordList *ret);

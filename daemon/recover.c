@@ -11,6 +11,8 @@
 #include "daemon/records.h"
 #include "db/assignment.h"
 
+#define RETRY_USEC USEC_PER_SEC
+
 #define REASON_REBOOT "The host was rebooted"
 #define REASON_DAEMON_ENDED "The daemon ended before the operation did"
 
@@ -19,9 +21,11 @@ struct Recovery {
         LeftoverList leftovers;
         uint64_t *rebooted; /* ids of assignments of another boot */
         size_t n_rebooted;
+        size_t n_awaited; /* leftover workers that still run */
         size_t n_running; /* recovering operations that have not ended */
         bool said_ready;
         sd_event_source *ready_source;
+        sd_event_source *retry_source;
 };
 
 Recovery *recovery_free(Recovery *recovery) {
@@ -29,6 +33,7 @@ Recovery *recovery_free(Recovery *recovery) {
                 return NULL;
 
         sd_event_source_disable_unref(recovery->ready_source);
+        sd_event_source_disable_unref(recovery->retry_source);
         leftover_list_done(&recovery->leftovers);
         free(recovery->rebooted);
         free(recovery);
@@ -38,6 +43,32 @@ Recovery *recovery_free(Recovery *recovery) {
 bool recovery_awaits_group(const Recovery *recovery, uint32_t number) {
         for (size_t i = 0; recovery && i < recovery->leftovers.n_items; i++)
                 if (recovery->leftovers.items[i].pidfd >= 0 && leftover_has_group(&recovery->leftovers.items[i], number))
+                        return true;
+        return false;
+}
+
+static bool records_have(const RecordList *records, const PciAddress *address) {
+        for (size_t i = 0; i < records->n_items; i++)
+                if (pci_address_compare(&records->items[i].address, address) == 0)
+                        return true;
+        return false;
+}
+
+static bool awaits_worker(const Recovery *recovery, const Assignment *assignment) {
+        for (size_t i = 0; i < assignment->n_groups; i++)
+                if (recovery_awaits_group(recovery, assignment->groups[i]))
+                        return true;
+        return false;
+}
+
+bool recovery_awaits_device(const Recovery *recovery, const PciAddress *address) {
+        const AssignmentTable *table;
+
+        if (!recovery || recovery->n_awaited == 0)
+                return false;
+        table = &recovery->manager->assignments;
+        for (size_t i = 0; i < table->n_items; i++)
+                if (awaits_worker(recovery, table->items[i]) && records_have(&table->items[i]->records, address))
                         return true;
         return false;
 }
@@ -181,6 +212,8 @@ static int close_what_is_over(Recovery *recovery) {
         r = db_commit(db);
         if (r < 0)
                 return r;
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++)
+                recovery->leftovers.items[i].is_closed = !leftover_needs_recovery(recovery, &recovery->leftovers.items[i]);
         for (size_t i = 0; i < recovery->n_rebooted; i++)
                 manager_drop_assignment(recovery->manager, recovery->rebooted[i]);
         return 0;
@@ -201,14 +234,19 @@ static int recover_journal_begin(Operation *operation, void *userdata) {
         for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
                 Leftover *leftover = &recovery->leftovers.items[i];
 
-                if (leftover->id == 0 || !leftover_has_group(leftover, operation->groups[0]))
+                if (leftover->is_closed || !leftover_has_group(leftover, operation->groups[0]))
                         continue;
                 r = leftover_interrupt(manager->db, leftover, REASON_DAEMON_ENDED);
                 if (r < 0)
                         return r;
-                leftover->id = 0;
         }
         return 0;
+}
+
+static void close_leftovers(Recovery *recovery, const Operation *operation) {
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++)
+                if (leftover_has_group(&recovery->leftovers.items[i], operation->groups[0]))
+                        recovery->leftovers.items[i].is_closed = true;
 }
 
 static void recover_settled(Operation *operation, void *userdata) {
@@ -218,14 +256,22 @@ static void recover_settled(Operation *operation, void *userdata) {
         records_note_differences(userdata, &assignment->records, operation);
 }
 
+/* What its owner had and the kernel did not let go is the owner's still, as after a release that fails. */
+static bool is_still_held(const Manager *manager, const Assignment *assignment) {
+        return assignment->state == ASSIGNMENT_RELEASING && records_are_held(manager, &assignment->records);
+}
+
 static int recover_journal_end(Operation *operation, void *userdata) {
         Manager *manager = userdata;
         const Assignment *assignment = operation_assignment(operation);
         _cleanup_strv_free_ char **devices = NULL;
         int r;
 
-        r = db_assignment_set_state(manager->db, (int64_t) assignment->id, assignment->state == ASSIGNMENT_ASSIGNING ? "undone" : "ended",
-                                    operation->finished_usec, operation->outcome.message);
+        if (is_still_held(manager, assignment))
+                r = db_assignment_set_state(manager->db, (int64_t) assignment->id, "active", 0, NULL);
+        else
+                r = db_assignment_set_state(manager->db, (int64_t) assignment->id, assignment->state == ASSIGNMENT_ASSIGNING ? "undone" : "ended",
+                                            operation->finished_usec, operation->outcome.message);
         if (r < 0)
                 return r;
         r = records_addresses(&assignment->records, &devices);
@@ -238,8 +284,14 @@ static void say_ready_when_done(Recovery *recovery);
 
 static void recover_ended(Operation *operation, void *userdata) {
         Manager *manager = userdata;
+        Assignment *assignment = operation_assignment(operation);
 
-        manager_drop_assignment(manager, operation->assignment);
+        if (is_still_held(manager, assignment)) {
+                assignment->state = ASSIGNMENT_ACTIVE;
+                if (manager->observer.assignment_changed)
+                        manager->observer.assignment_changed(manager->observer.userdata, assignment);
+        } else
+                manager_drop_assignment(manager, operation->assignment);
         manager_operation_ended(manager, operation);
         manager->recovery->n_running--;
         say_ready_when_done(manager->recovery);
@@ -284,20 +336,15 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         operation->assignment = assignment->id;
         recovery->n_running++;
         r = manager_begin(manager, &operation, &refusal, &begun);
-        if (r < 0 || refusal.code != REFUSAL_NONE)
-                recovery->n_running--;
-        if (r >= 0 && refusal.code != REFUSAL_NONE) {
-                log_error("Assignment %" PRIu64 " cannot be recovered: %s", assignment->id, refusal.message ?: "no memory");
-                return -EIO;
+        if (r >= 0 && refusal.code == REFUSAL_NONE) {
+                close_leftovers(recovery, begun);
+                return 0;
         }
-        return r;
-}
-
-static bool awaits_worker(const Recovery *recovery, const Assignment *assignment) {
-        for (size_t i = 0; i < assignment->n_groups; i++)
-                if (recovery_awaits_group(recovery, assignment->groups[i]))
-                        return true;
-        return false;
+        recovery->n_running--;
+        if (r < 0)
+                return r;
+        log_error("Assignment %" PRIu64 " cannot be recovered: %s", assignment->id, refusal.message ?: "no memory");
+        return -EIO;
 }
 
 static int begin_recoveries(Recovery *recovery) {
@@ -317,9 +364,34 @@ static int begin_recoveries(Recovery *recovery) {
         return 0;
 }
 
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void begin_recoveries_or_retry(Recovery *recovery) {
+        int r;
+
+        r = begin_recoveries(recovery);
+        if (r >= 0)
+                return;
+        log_error_errno(r, "Failed to recover after the worker of an earlier daemon ended, trying again: %m");
+        recovery->retry_source = sd_event_source_disable_unref(recovery->retry_source);
+        r = sd_event_add_time_relative(recovery->manager->event, &recovery->retry_source, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_MSEC, on_retry,
+                                       recovery);
+        if (r < 0)
+                log_error_errno(r, "What an earlier daemon left stays as it is until the next start: %m");
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        begin_recoveries_or_retry(userdata);
+        return 0;
+}
+
+/* They were stuck until now. */
+static void say_leftover_groups(Recovery *recovery, size_t i) {
+        manager_say_groups(recovery->manager, recovery->leftovers.items[i].groups, recovery->leftovers.items[i].n_groups);
+}
+
 static int on_worker_ended(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         Recovery *recovery = userdata;
-        int r;
 
         for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
                 Leftover *leftover = &recovery->leftovers.items[i];
@@ -329,11 +401,11 @@ static int on_worker_ended(sd_event_source *source, int fd, uint32_t events, voi
                 log_notice("The worker of operation %" PRIi64 " of an earlier daemon has ended", leftover->id);
                 leftover->source = sd_event_source_disable_unref(leftover->source);
                 leftover->pidfd = safe_close(leftover->pidfd);
+                recovery->n_awaited--;
+                say_leftover_groups(recovery, i);
                 break;
         }
-        r = begin_recoveries(recovery);
-        if (r < 0)
-                log_error_errno(r, "Failed to recover after the worker of an earlier daemon ended: %m");
+        begin_recoveries_or_retry(recovery);
         return 0;
 }
 
@@ -355,6 +427,7 @@ static int await_workers(Recovery *recovery) {
                 r = sd_event_add_io(recovery->manager->event, &leftover->source, leftover->pidfd, EPOLLIN, on_worker_ended, recovery);
                 if (r < 0)
                         return r;
+                recovery->n_awaited++;
         }
         return 0;
 }
@@ -399,7 +472,7 @@ static int load(Recovery *recovery) {
         return close_what_is_over(recovery);
 }
 
-int recovery_start(Manager *manager) {
+int recovery_load(Manager *manager) {
         Recovery *recovery;
         int r;
 
@@ -414,9 +487,15 @@ int recovery_start(Manager *manager) {
         r = await_workers(recovery);
         if (r < 0)
                 return log_error_errno(r, "Failed to wait for the worker of an earlier daemon: %m");
-        r = begin_recoveries(recovery);
+        return 0;
+}
+
+int recovery_start(Manager *manager) {
+        int r;
+
+        r = begin_recoveries(manager->recovery);
         if (r < 0)
                 return log_error_errno(r, "Failed to recover what an earlier daemon left: %m");
-        say_ready_when_done(recovery);
+        say_ready_when_done(manager->recovery);
         return 0;
 }

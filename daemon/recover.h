@@ -16,11 +16,18 @@
 
 typedef struct Recovery Recovery;
 
-/* Loads assignments and open operations and begins what they need; observer.ready is called from the event loop once
- * everything that does not wait for a leftover worker is done. Returns 0 or a negative errno (logged). */
+/* Loads assignments and open operations, ends those of another boot, and begins to wait for leftover workers. Before the first
+ * look at the host, since that must not touch what such a worker holds. Returns 0 or a negative errno (logged). */
+int recovery_load(Manager *manager);
+
+/* Begins what is to be given back; observer.ready is called from the event loop once everything that does not wait for a
+ * leftover worker is done. Returns 0 or a negative errno (logged). */
 int recovery_start(Manager *manager);
 Recovery *recovery_free(Recovery *recovery);
 DEFINE_CLEANUP(Recovery *, recovery_free)
 
 /* Whether a leftover worker still holds the group; false for NULL. */
 bool recovery_awaits_group(const Recovery *recovery, uint32_t number);
+
+/* The same for a device of an assignment. */
+bool recovery_awaits_device(const Recovery *recovery, const PciAddress *address);

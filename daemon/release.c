@@ -125,7 +125,7 @@ static int describe_set(const ReleaseSet *set, const RecordList *records, PlanRe
         return records_addresses(records, &result->devices);
 }
 
-static int plan_set(const Manager *manager, const Request *request, const ReleaseSet *set, PlanResult *result) {
+static int plan_set(Manager *manager, const Request *request, const ReleaseSet *set, PlanResult *result) {
         _cleanup_free_ DeviceRecord *items = NULL;
         RecordList records;
         int r;
@@ -140,10 +140,11 @@ static int plan_set(const Manager *manager, const Request *request, const Releas
         r = check_set(manager, request, set, &result->refusal);
         if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
+        manager_refresh_devices(manager, &records);
         return plan_give_back(&records, manager_facts(manager), &result->plan);
 }
 
-int release_plan(const Manager *manager, const Request *request, ReleaseSet *ret_set, PlanResult *result) {
+int release_plan(Manager *manager, const Request *request, ReleaseSet *ret_set, PlanResult *result) {
         _cleanup_(release_set_done) ReleaseSet set = {};
         int r;
 
@@ -161,102 +162,83 @@ int release_plan(const Manager *manager, const Request *request, ReleaseSet *ret
         return 0;
 }
 
-/* The assignments that the operation gives back. */
-static int operation_set(const Manager *manager, const Operation *operation, ReleaseSet *ret) {
-        _cleanup_(release_set_done) ReleaseSet set = {};
-        int r;
-
-        for (size_t i = 0; i < operation->n_groups; i++) {
-                Assignment *assignment = assignment_table_find_group(&manager->assignments, operation->groups[i]);
-
-                if (!assignment)
-                        continue;
-                r = release_set_add(&set, assignment);
-                if (r < 0)
-                        return r;
-        }
-        *ret = set;
-        set = (ReleaseSet) {};
-        return 0;
+/* Assignments are given back whole, so one group tells. */
+static bool gives_back(const Operation *operation, const Assignment *assignment) {
+        return operation_has_group(operation, assignment->groups[0]);
 }
 
 static int release_journal_begin(Operation *operation, void *userdata) {
         Manager *manager = userdata;
-        _cleanup_(release_set_done) ReleaseSet set = {};
         int r;
 
-        r = operation_set(manager, operation, &set);
-        for (size_t i = 0; r >= 0 && i < set.n_assignments; i++) {
-                operation->assignment = set.assignments[i]->id;
-                r = db_assignment_set_state(manager->db, (int64_t) set.assignments[i]->id, "releasing", 0, NULL);
-        }
-        return r;
-}
+        for (size_t i = 0; i < manager->assignments.n_items; i++) {
+                const Assignment *assignment = manager->assignments.items[i];
 
-/* Whether the kernel still has a device on its VFIO driver that was not there before: then the assignment has not ended. */
-static bool assignment_is_held(const Manager *manager, const Assignment *assignment) {
-        for (size_t i = 0; i < assignment->records.n_items; i++) {
-                const DeviceRecord *record = &assignment->records.items[i];
-                const Device *device = facts_find_device(manager_facts(manager), &record->address);
-
-                if (device && pci_identity_equal(&device->identity, &record->identity) && string_equal(device->driver, record->vfio_driver) &&
-                    !string_equal(record->driver, record->vfio_driver))
-                        return true;
+                if (!gives_back(operation, assignment))
+                        continue;
+                operation->assignment = assignment->id;
+                r = db_assignment_set_state(manager->db, (int64_t) assignment->id, "releasing", 0, NULL);
+                if (r < 0)
+                        return r;
         }
-        return false;
+        return 0;
 }
 
 static void release_settled(Operation *operation, void *userdata) {
         Manager *manager = userdata;
-        _cleanup_(release_set_done) ReleaseSet set = {};
 
-        if (operation_set(manager, operation, &set) < 0)
-                return;
-        for (size_t i = 0; i < set.n_assignments; i++) {
-                manager_refresh_devices(manager, &set.assignments[i]->records);
-                records_note_differences(manager, &set.assignments[i]->records, operation);
+        for (size_t i = 0; i < manager->assignments.n_items; i++) {
+                const Assignment *assignment = manager->assignments.items[i];
+
+                if (!gives_back(operation, assignment))
+                        continue;
+                manager_refresh_devices(manager, &assignment->records);
+                records_note_differences(manager, &assignment->records, operation);
         }
+}
+
+static int journal_end_of(const Operation *operation, Manager *manager, const Assignment *assignment, char ***devices) {
+        bool held = records_are_held(manager, &assignment->records);
+        int r;
+
+        r = db_assignment_set_state(manager->db, (int64_t) assignment->id, held ? "active" : "ended", held ? 0 : operation->finished_usec,
+                                    held ? NULL : operation->outcome.message);
+        for (size_t i = 0; r >= 0 && i < assignment->records.n_items; i++)
+                r = strv_append(devices, PCI_ADDRESS_FORMAT(&assignment->records.items[i].address));
+        return r;
 }
 
 static int release_journal_end(Operation *operation, void *userdata) {
         Manager *manager = userdata;
-        _cleanup_(release_set_done) ReleaseSet set = {};
-        _cleanup_free_ DeviceRecord *items = NULL;
         _cleanup_strv_free_ char **devices = NULL;
-        RecordList records;
         int r;
 
-        r = operation_set(manager, operation, &set);
-        for (size_t i = 0; r >= 0 && i < set.n_assignments; i++) {
-                bool held = assignment_is_held(manager, set.assignments[i]);
-
-                r = db_assignment_set_state(manager->db, (int64_t) set.assignments[i]->id, held ? "active" : "ended",
-                                            held ? 0 : operation->finished_usec, held ? NULL : operation->outcome.message);
+        for (size_t i = 0; i < manager->assignments.n_items; i++) {
+                if (!gives_back(operation, manager->assignments.items[i]))
+                        continue;
+                r = journal_end_of(operation, manager, manager->assignments.items[i], &devices);
+                if (r < 0)
+                        return r;
         }
-        if (r >= 0)
-                r = records_merge(set.assignments, set.n_assignments, &records);
-        if (r < 0)
-                return r;
-        items = records.items;
-        r = records_addresses(&records, &devices);
-        if (r < 0)
-                return r;
         return audit_operation(manager->db, operation, devices);
 }
 
 static void release_ended(Operation *operation, void *userdata) {
         Manager *manager = userdata;
-        _cleanup_(release_set_done) ReleaseSet set = {};
 
-        if (operation_set(manager, operation, &set) < 0)
-                log_error("Out of memory, assignments of operation %" PRIu64 " look assigned until the next start", operation->id);
-        for (size_t i = 0; i < set.n_assignments; i++)
-                if (assignment_is_held(manager, set.assignments[i])) {
-                        set.assignments[i]->state = ASSIGNMENT_ACTIVE;
-                        if (manager->observer.assignment_changed)
-                                manager->observer.assignment_changed(manager->observer.userdata, set.assignments[i]);
-                } else
-                        manager_drop_assignment(manager, set.assignments[i]->id);
+        for (size_t i = manager->assignments.n_items; i > 0; i--) {
+                Assignment *assignment = manager->assignments.items[i - 1];
+
+                if (!gives_back(operation, assignment))
+                        continue;
+                if (!records_are_held(manager, &assignment->records)) {
+                        manager_drop_assignment(manager, assignment->id);
+                        continue;
+                }
+                assignment->state = ASSIGNMENT_ACTIVE;
+                if (manager->observer.assignment_changed)
+                        manager->observer.assignment_changed(manager->observer.userdata, assignment);
+        }
         manager_operation_ended(manager, operation);
 }
 
@@ -345,6 +327,7 @@ int manager_release_assignment(Manager *manager, uint64_t id, Caller *caller, Re
         int r;
 
         *caller = (Caller) {};
+        *ret = NULL;
         if (!assignment)
                 return refusal_set(ret_refusal, REFUSAL_NO_SUCH_OWNER, "There is no assignment %" PRIu64, id);
         r = describe_assignment(assignment, &request);

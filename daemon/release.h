@@ -12,5 +12,5 @@ typedef struct ReleaseSet {
 void release_set_done(ReleaseSet *set);
 
 /* What manager_release() would do now: the assignments of the owner, or those that hold the targets, and the plan or the
- * refusal. `request` has passed request_check(). Returns 0 or a negative errno. */
-int release_plan(const Manager *manager, const Request *request, ReleaseSet *ret_set, PlanResult *result);
+ * refusal, on devices looked at afresh. `request` has passed request_check(). Returns 0 or a negative errno. */
+int release_plan(Manager *manager, const Request *request, ReleaseSet *ret_set, PlanResult *result);

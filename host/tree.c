@@ -57,7 +57,7 @@ static int read_one_device(int devices_fd, const char *name, const Before *befor
                 return 0;
         if (before->known)
                 known = facts_find_device(before->known, &address);
-        changing = known && before->is_changing && before->is_changing(&address, before->userdata);
+        changing = before->is_changing && before->is_changing(&address, before->userdata);
 
         r = tree_read_device_at(devices_fd, &address, known, changing, &device);
         if (r == -ENOENT || r == -ENODEV)

@@ -16,12 +16,14 @@
 int tree_open(const char *path);
 
 /* Reads everything into an empty Facts, sorted and linked. No bus/pci/devices or no kernel/iommu_groups directory means there
- * is none. `known` (may be NULL) are facts of before: a device in it for which `is_changing(address, userdata)` holds keeps
- * its known driver_override instead of reading it. Returns 0, -ENOMEM, or an unexpected errno of a directory itself. */
+ * is none. `known` (may be NULL) are facts of before: a device for which `is_changing(address, userdata)` (may be NULL) holds gets
+ * the driver_override known from there, or none, instead of reading it. Returns 0, -ENOMEM, or an unexpected errno of a directory itself. */
 typedef bool (*tree_is_changing_t)(const PciAddress *address, void *userdata);
 int tree_read(int root_fd, const Facts *known, tree_is_changing_t is_changing, void *userdata, Facts *ret);
 
-/* Reads one device afresh. -ENOENT or -ENODEV: it is gone. With `changing`, driver_override is copied from `known` (may be NULL). */
+/* Reads one device afresh, whole or not at all if it is being removed. One that is being added may lack its group until its
+ * "add" uevent, and a VF its PF until the PF's "change" (drivers/base/core.c, device_add; drivers/pci/iov.c, sriov_enable).
+ * -ENOENT or -ENODEV: it is gone. With `changing`, driver_override is copied from `known` (may be NULL). */
 int tree_read_device(int root_fd, const PciAddress *address, const Device *known, bool changing, Device **ret);
 
 /* Reads one group afresh (its `devices` stay empty until facts_link()). -ENOENT: it is gone. */
