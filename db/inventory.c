@@ -237,7 +237,8 @@ static int groups_match(InventoryRun *run, Groups *groups) {
         }
         groups->n_known = n_known;
         groups->n_found = n_found;
-        qsort(groups->known, n_known, sizeof(GroupShape), compare_number);
+        if (n_known > 0)
+                qsort(groups->known, n_known, sizeof(GroupShape), compare_number);
         qsort(groups->found, n_found, sizeof(GroupShape), compare_number);
         qsort(groups->kept, groups->n_kept, sizeof(Renumbering), compare_from);
         return 0;

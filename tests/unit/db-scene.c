@@ -77,7 +77,7 @@ void file_read(const char *path, void **ret, size_t *ret_size) {
 }
 
 char *ask_file(const char *path, const char *sql) {
-        _cleanup_fclose_ FILE *f = NULL;
+        FILE *f;
         sqlite3 *sqlite = NULL;
         sqlite3_stmt *s = NULL;
         char *text = NULL;
@@ -98,7 +98,7 @@ char *ask_file(const char *path, const char *sql) {
         ck_assert_msg(code == SQLITE_DONE, "%s: %s", sql, sqlite3_errmsg(sqlite));
         (void) sqlite3_finalize(s);
         (void) sqlite3_close(sqlite);
-        (void) fflush(f);
+        (void) fclose(f);
         return text;
 }
 
