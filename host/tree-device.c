@@ -322,13 +322,13 @@ static int read_sriov(Reader *reader) {
         return r < 0 || !device->is_pf ? r : read_vfs(reader);
 }
 
-/* Comes last: attributes go before the group and the directory do (drivers/base/core.c, device_del), so a device that still
- * has this one was whole while everything else was read. */
-static int read_revision(Reader *reader) {
+/* Comes last: the kernel takes `revision` away before everything else that is read here (drivers/pci/pci-sysfs.c,
+ * pci_dev_attrs; drivers/base/core.c, device_del), so a device that still has it was whole all the while. */
+static int read_revision(Reader *reader, bool has_identity) {
         uint32_t revision = 0;
         int r = read_hexadecimal(reader, "revision", UINT8_MAX, &revision);
 
-        if (r == 0)
+        if (r == 0 || (r > 0 && !has_identity))
                 r = tree_check_presence(reader->devices_fd, reader->name, reader->fd);
         reader->device->identity.revision = (uint8_t) revision;
         return r < 0 ? r : 0;
@@ -364,7 +364,7 @@ static int read_everything(Reader *reader, const Device *known, bool changing) {
         r = read_sriov(reader);
         if (r < 0)
                 return r;
-        r = read_revision(reader);
+        r = read_revision(reader, has_identity);
         if (r < 0)
                 return r;
 

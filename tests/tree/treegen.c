@@ -644,8 +644,8 @@ static int unlink_vf(int root_fd, const char *device_path) {
 }
 
 int treegen_remove_device(int root_fd, const char *address) {
-        static const char *const attributes[] = {"modalias", "vendor", "device", "subsystem_vendor", "subsystem_device", "class", "revision",
-                                                 "driver_override", "numa_node", "reset_method", "secondary_bus_number", "sriov_totalvfs"};
+        static const char *const attributes[] = {"vendor", "device", "subsystem_vendor", "subsystem_device", "revision", "class", "modalias",
+                                                 "numa_node", "driver_override", "reset_method", "secondary_bus_number", "sriov_totalvfs"};
         char device_path[PATH_MAX], path[PATH_MAX], driver[PATH_MAX];
         int r;
 

@@ -169,21 +169,6 @@ START_TEST(random_bytes_are_survived) {
 }
 END_TEST
 
-START_TEST(nothing_is_written_to_the_home_directory) {
-        char home[] = "/tmp/test-pci-names-home-XXXXXX";
-
-        ck_assert_ptr_nonnull(mkdtemp(home));
-        ck_assert_int_eq(setenv("HOME", home, 1), 0);
-        ck_assert_int_eq(unsetenv("XDG_CACHE_HOME"), 0);
-        {
-                _cleanup_database_ Database database = database_of_text("8086  Intel Corporation\n");
-
-                (void) look_up(database.names, 0x4321, 0x10d3);
-        }
-        ck_assert_int_eq(rmdir(home), 0);
-}
-END_TEST
-
 SUITE("pci-names",
       vendor_and_device_make_a_name,
       equal_identities_share_one_text,
@@ -195,5 +180,4 @@ SUITE("pci-names",
       a_line_without_end_is_survived,
       long_names_are_cut,
       unprintable_bytes_are_escaped,
-      random_bytes_are_survived,
-      nothing_is_written_to_the_home_directory)
+      random_bytes_are_survived)
