@@ -25,8 +25,9 @@ static bool bind_device(Proof *proof, int iommufd, const ReceivedFd *device) {
 
 static bool new_ioas(Proof *proof, int iommufd, uint32_t *ret) {
         struct uapi_iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+        int r = ioctl(iommufd, UAPI_IOMMU_IOAS_ALLOC, &alloc);
 
-        if (!proof_expect(proof, ioctl(iommufd, UAPI_IOMMU_IOAS_ALLOC, &alloc) == 0, "iommufd: an address space is made, %u", alloc.out_ioas_id))
+        if (!proof_expect(proof, r == 0, "iommufd: an address space is made, %u", alloc.out_ioas_id))
                 return false;
 
         *ret = alloc.out_ioas_id;

@@ -78,12 +78,14 @@ static void expect_config_id(Proof *proof, const ReceivedFd *device, uint64_t co
 void proof_device(Proof *proof, const ReceivedFd *device) {
         struct vfio_device_info info = { .argsz = sizeof(info) };
         struct vfio_region_info region = { .argsz = sizeof(region), .index = VFIO_PCI_CONFIG_REGION_INDEX };
+        bool is_pci, has_config;
 
-        if (!proof_expect(proof, ioctl(device->fd, VFIO_DEVICE_GET_INFO, &info) == 0 && (info.flags & VFIO_DEVICE_FLAGS_PCI), "%s: is a PCI device with %u regions and %u interrupts",
-                          device->name, info.num_regions, info.num_irqs))
+        is_pci = ioctl(device->fd, VFIO_DEVICE_GET_INFO, &info) == 0 && (info.flags & VFIO_DEVICE_FLAGS_PCI);
+        if (!proof_expect(proof, is_pci, "%s: is a PCI device with %u regions and %u interrupts", device->name, info.num_regions, info.num_irqs))
                 return;
-        if (!proof_expect(proof, ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &region) == 0 && region.size >= 64 && (region.flags & VFIO_REGION_INFO_FLAG_READ),
-                          "%s: its config space is a region of %llu bytes", device->name, (unsigned long long) region.size))
+
+        has_config = ioctl(device->fd, VFIO_DEVICE_GET_REGION_INFO, &region) == 0 && region.size >= 64 && (region.flags & VFIO_REGION_INFO_FLAG_READ);
+        if (!proof_expect(proof, has_config, "%s: its config space is a region of %llu bytes", device->name, (unsigned long long) region.size))
                 return;
 
         expect_config_id(proof, device, region.offset, 0, "vendor");
