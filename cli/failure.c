@@ -75,7 +75,7 @@ ExitCode failure_exit_code(const char *name) {
 }
 
 void failure_print(const Failure *failure, FILE *f) {
-        output_text(f, "assign-ctl: ", failure->message ?: failure->name ?: "Out of memory");
+        output_line(f, "assign-ctl: %s", failure->message ?: failure->name ?: "Out of memory");
         output_blockers(f, failure->blockers);
 }
 

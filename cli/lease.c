@@ -17,7 +17,7 @@ struct Lease {
         pid_t parent;
         int parent_fd;
         char **removed; /* paths of assignments that went away while we watched */
-        const char *path; /* of ours, once there is one */
+        const char *path; /* of ours, once there is one; borrowed */
         bool ended;     /* nobody wants it any more */
 };
 
@@ -158,7 +158,7 @@ static int lease_wait(Lease *lease) {
         return 0;
 }
 
-int lease_hold(Lease *lease, const Assigned *assigned) {
+int lease_begin(Lease *lease, const Assigned *assigned) {
         int r;
 
         lease->path = assigned->path;
@@ -171,8 +171,13 @@ int lease_hold(Lease *lease, const Assigned *assigned) {
                 r = watch_input(lease);
         if (r >= 0)
                 r = watch_parent(lease);
-        if (r >= 0)
-                r = lease_wait(lease);
+        return r;
+}
+
+int lease_hold(Lease *lease) {
+        int r;
+
+        r = lease_wait(lease);
         if (r < 0)
                 return r;
 
@@ -181,5 +186,5 @@ int lease_hold(Lease *lease, const Assigned *assigned) {
                 return EXIT_CODE_FAILED;
         }
         (void) sd_bus_set_exit_on_disconnect(lease->cli->bus, false);
-        return request_release_assignment(lease->cli, assigned->path);
+        return request_release_assignment(lease->cli, lease->path);
 }

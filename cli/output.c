@@ -37,15 +37,14 @@ void output_line(FILE *f, const char *format, ...) {
         (void) fputc('\n', f);
 }
 
-void output_text(FILE *f, const char *prefix, const char *text) {
+void output_text(FILE *f, const char *text) {
         _cleanup_free_ char *copy = strdup(text);
         char *rest = copy, *line;
 
         while (rest && (line = strsep(&rest, "\n"))) {
                 if (*line == '\0' && !rest)
                         break;
-                output_line(f, "%s%s", prefix, line);
-                prefix = "";
+                output_line(f, "%s", line);
         }
 }
 

@@ -11,8 +11,8 @@
 /* One formatted line; a newline is added, control characters within (newlines too) are escaped as \xNN. */
 void output_line(FILE *f, const char *format, ...) _printf_(2, 3);
 
-/* Text that may have several lines, each escaped, the first one after `prefix`. */
-void output_text(FILE *f, const char *prefix, const char *text);
+/* Text that may have several lines, each of them escaped. */
+void output_text(FILE *f, const char *text);
 
 /* An indented line for each blocker of the array (NULL: none), with how to go past it if one may. */
 void output_blockers(FILE *f, const json_t *blockers);

@@ -133,6 +133,9 @@ static bool run_names_device(const char *s, size_t length, const PciAddress *dev
 }
 
 bool text_names_device(const char *s, const PciAddress *device) {
+        if (s[0] == '-' && s[1] != '\0')
+                s += 2; /* "-a0000:02:00.0": the letter of an option is no digit of the domain */
+
         while (*(s += strcspn(s, ADDRESS_CHARACTERS))) {
                 size_t length = strspn(s, ADDRESS_CHARACTERS);
 

@@ -56,10 +56,15 @@ static int run(Cli *cli) {
         r = request_assign(cli, cli->options.arguments, cli->options.lease, &assigned);
         if (r < 0)
                 return r;
+        if (lease) {
+                r = lease_begin(lease, &assigned);
+                if (r < 0)
+                        return r;
+        }
         r = assigned_tell(cli, &assigned);
         if (r < 0)
                 return r;
-        return lease ? lease_hold(lease, &assigned) : EXIT_CODE_DONE;
+        return lease ? lease_hold(lease) : EXIT_CODE_DONE;
 }
 
 const Verb verb_assign = {

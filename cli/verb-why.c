@@ -42,7 +42,7 @@ static int run(Cli *cli) {
         if (cli->options.json)
                 return output_json(stdout, explanation);
 
-        output_text(stdout, "", json_text(explanation, "text") ?: "");
+        output_text(stdout, json_text(explanation, "text") ?: "");
         output_blockers(stdout, json_object_get(explanation, "blockers"));
         return 0;
 }

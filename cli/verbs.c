@@ -77,7 +77,7 @@ void verbs_print_overview(FILE *f) {
                 char head[64];
 
                 (void) snprintf(head, sizeof(head), "%s%s%s", verbs[i]->name, *verbs[i]->arguments ? " " : "", verbs[i]->arguments);
-                (void) fprintf(f, "  %-38s %s\n", head, verbs[i]->summary);
+                (void) fprintf(f, "  %-41s %s\n", head, verbs[i]->summary);
         }
         (void) fputs("\n"
                      "A TARGET is a PCI address (0000:02:00.0, or 02:00.0) or group:NUMBER. 'assign-ctl VERB --help' tells more.\n"
