@@ -143,7 +143,8 @@ static int failure_of_reply(Cli *cli, sd_bus_message *reply) {
                 (void) json_read_value(reply, &blockers);
 
         if (is_unreachable(error->name))
-                return failure_set(&cli->failure, error->name, NULL, "assignd cannot be reached: %s", message);
+                return failure_set(&cli->failure, error->name, NULL, "assignd%s%s cannot be reached: %s", cli->options.host ? " of " : "",
+                                   cli->options.host ?: "", message);
         return failure_set(&cli->failure, error->name, shape_blockers(blockers), "%s", message);
 }
 
