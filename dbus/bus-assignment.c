@@ -160,6 +160,15 @@ static int write_opened(sd_bus_message *m, const Operation *operation, int fd) {
         return append_opened_devices(m, operation);
 }
 
+static bool names_device(char *const *devices, const PciAddress *address) {
+        PciAddress named;
+
+        for (size_t i = 0; devices[i]; i++)
+                if (pci_address_parse(devices[i], &named) >= 0 && pci_address_compare(&named, address) == 0)
+                        return true;
+        return false;
+}
+
 /* How many fds it takes to open `devices` (NULL: all) of the assignment. Names that are none of its devices count nothing:
  * the manager refuses them. */
 static size_t count_fds(const Assignment *assignment, char *const *devices) {
@@ -171,36 +180,12 @@ static size_t count_fds(const Assignment *assignment, char *const *devices) {
                 for (size_t i = 0; i < assignment->records.n_items; i++) {
                         const DeviceRecord *record = &assignment->records.items[i];
 
-                        n += record->group == assignment->groups[g] && (!devices || strv_contains(devices, PCI_ADDRESS_FORMAT(&record->address)));
+                        n += record->group == assignment->groups[g] && (!devices || names_device(devices, &record->address));
                 }
                 n_devices += n;
                 n_groups += n > 0;
         }
         return 1 + n_devices + (assignment->backend == BACKEND_GROUP ? n_groups : 0);
-}
-
-/* Gives each address its canonical form ("02:00.0" is "0000:02:00.0"). Returns 0, 1 after refusing the call, or a negative errno. */
-static int canonicalize(sd_bus_message *m, char **devices) {
-        if (devices && !devices[0])
-                return error_reply(m, REFUSAL_INVALID_ARGUMENT, "The option \"devices\" names none; leave it out to open all");
-
-        for (size_t i = 0; devices && devices[i]; i++) {
-                PciAddress address;
-                int r;
-
-                if (pci_address_parse(devices[i], &address) < 0) {
-                        _cleanup_free_ char *shown = NULL;
-
-                        r = string_escape(devices[i], TARGET_TEXT_MAX, &shown);
-                        if (r < 0)
-                                return r;
-                        return error_reply(m, REFUSAL_INVALID_TARGET, "The device \"%s\" is not a PCI address (such as 0000:02:00.0 or 02:00.0)", shown);
-                }
-                r = string_replace(&devices[i], PCI_ADDRESS_FORMAT(&address));
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }
 
 static int method_open_devices(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -219,9 +204,6 @@ static int method_open_devices(sd_bus_message *m, void *userdata, sd_bus_error *
 
         r = options_read(m, options, ELEMENTSOF(options), error);
         if (r < 0)
-                return r;
-        r = canonicalize(m, devices);
-        if (r != 0)
                 return r;
         r = reply_check_room(view->bus, m);
         if (r != 0)

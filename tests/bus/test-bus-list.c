@@ -8,28 +8,9 @@
 #include "base/io.h"
 #include "base/strutil.h"
 #include "tests/bus/fixture.h"
+#include "tests/bus/message.h"
 
 #define MANAGER ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE
-
-/* Skips to the entry `key` of the a{sv} at the message's position and reads its text; NULL: there is none. */
-static const char *entry_text(sd_bus_message *m, const char *key) {
-        const char *found = NULL;
-
-        ck_assert_int_gt(sd_bus_message_enter_container(m, 'a', "{sv}"), 0);
-        while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
-                const char *name, *type;
-
-                ck_assert_int_ge(sd_bus_message_read_basic(m, 's', &name), 0);
-                ck_assert_int_ge(sd_bus_message_peek_type(m, NULL, &type), 0);
-                if (string_equal(name, key) && string_equal(type, "s"))
-                        ck_assert_int_ge(sd_bus_message_read(m, "v", "s", &found), 0);
-                else
-                        ck_assert_int_ge(sd_bus_message_skip(m, "v"), 0);
-                ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
-        }
-        ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
-        return found;
-}
 
 /* Counts the items of an a(oa{sv}) and how many have `text` in the entry `key`. */
 static unsigned count_items(sd_bus_message *m, const char *key, const char *text, unsigned *ret_matching) {
@@ -40,7 +21,7 @@ static unsigned count_items(sd_bus_message *m, const char *key, const char *text
                 const char *path;
 
                 ck_assert_int_ge(sd_bus_message_read_basic(m, 'o', &path), 0);
-                matching += string_equal(entry_text(m, key), text);
+                matching += string_equal(message_pass_text(m, key), text);
                 ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
                 n++;
         }
@@ -123,12 +104,12 @@ START_TEST(explain_tells_who_comes_along_and_what_stands_in_the_way) {
         const char *text;
 
         nic = fixture_call_well(fixture, MANAGER, "Explain", "sa{sv}", "02:00.0", 0);
-        text = entry_text(nic, "Text");
+        text = message_pass_text(nic, "Text");
         ck_assert_ptr_nonnull(strstr(text, "0000:02:00.1"));
         ck_assert_ptr_nonnull(strstr(text, "Group 14 is viable"));
 
         chipset = fixture_call_well(fixture, MANAGER, "Explain", "sa{sv}", "group:9", 0);
-        text = entry_text(chipset, "Text");
+        text = message_pass_text(chipset, "Text");
         ck_assert_ptr_nonnull(strstr(text, "Group 9 is not viable"));
         ck_assert_ptr_nonnull(strstr(text, "host-driver-stays: 0000:00:1f.0"));
 }
