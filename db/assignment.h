@@ -29,12 +29,15 @@ typedef struct DbAssignedDevice {
         const char *vfio_driver;
 } DbAssignedDevice;
 
-/* All that write need an open transaction. Strings are copied. */
+/* All that write need an open transaction. Strings are copied. Beside the errors of db/db.h: inserting gives -EEXIST for a device
+ * that is named twice or that an assignment which has not ended holds; setting gives -ENOENT for an assignment that does not
+ * exist or has ended, and -EINVAL unless ended_usec is 0 exactly in the states before "ended" and "undone". */
 int db_assignment_insert(Db *db, const DbAssignment *assignment, const DbAssignedDevice *devices, size_t n_devices, int64_t *ret_id);
 int db_assignment_set_state(Db *db, int64_t id, const char *state, uint64_t ended_usec, const char *end_reason);
 int db_assignment_set_backend(Db *db, int64_t id, const char *backend);
 
-/* Every assignment that has not ended (assigning, active, releasing), oldest first; strings are borrowed for the call. A
- * negative return of the callback ends the walk and is returned. */
+/* Every assignment that has not ended (assigning, active, releasing), oldest first, its devices ordered by address; strings
+ * are borrowed for the call. The handler may change what it is told of, but not start the same walk. A negative return of it ends
+ * the walk and is returned. */
 typedef int (*db_assignment_handler_t)(const DbAssignment *assignment, const DbAssignedDevice *devices, size_t n_devices, void *userdata);
 int db_assignment_foreach_open(Db *db, db_assignment_handler_t handler, void *userdata);

@@ -48,5 +48,6 @@ int db_audit_foreach(Db *db, int64_t after, const DbAuditFilter *filter, size_t 
 int db_audit_head(Db *db, int64_t *ret_id);
 
 /* A copy of the database as it is now, complete and in one file without a WAL, in a sealed memfd (F_SEAL_WRITE and so on):
- * what may be handed to somebody who must not touch the database itself. The caller owns *ret_fd. */
+ * what may be handed to somebody who must not touch the database itself. While it is made, memory holds it twice. Not within a
+ * transaction. The caller owns *ret_fd. */
 int db_export(Db *db, int *ret_fd);

@@ -10,12 +10,12 @@ static const char *const step_states[_DB_STEP_STATE_MAX] = {
 };
 
 static int step_state_from_string(const char *s, DbStepState *ret) {
-        for (DbStepState i = 0; i < _DB_STEP_STATE_MAX; i++)
-                if (string_equal(s, step_states[i])) {
-                        *ret = i;
-                        return 0;
-                }
-        return -EUCLEAN;
+        int i = string_table_find(step_states, _DB_STEP_STATE_MAX, s);
+
+        if (i < 0)
+                return -EUCLEAN;
+        *ret = (DbStepState) i;
+        return 0;
 }
 
 int db_operation_insert(Db *db, const DbOperation *o, const uint32_t *groups, size_t n_groups, int64_t *ret_id) {

@@ -45,7 +45,9 @@ typedef struct DbOperation {
         const char *reason;     /* NULL: none */
 } DbOperation;
 
-/* All need an open transaction. Strings are copied. */
+/* All that write need an open transaction. Strings are copied. Beside the errors of db/db.h: inserting gives -EEXIST for a group or
+ * step that is there already and -ENOENT for an assignment or operation that is not; setting gives -ENOENT for an operation that
+ * does not exist or has ended, and -EINVAL unless finished_usec is 0 exactly in the states "running" and "undoing". */
 int db_operation_insert(Db *db, const DbOperation *operation, const uint32_t *groups, size_t n_groups, int64_t *ret_id);
 int db_operation_set_worker(Db *db, int64_t id, int64_t pid, uint64_t start_time);
 int db_operation_set_state(Db *db, int64_t id, const char *state, uint64_t finished_usec, const char *reason);
@@ -53,8 +55,9 @@ int db_step_insert(Db *db, int64_t operation, const DbStep *step);
 /* -ENOENT if the operation has no such step. */
 int db_step_set_state(Db *db, int64_t operation, uint32_t sequence, DbStepState state, int error, uint64_t now_usec);
 
-/* Operations that have not ended (state running or undoing), oldest first, each handed to the callback with its groups; the
- * strings are borrowed for the call. A negative return of the callback ends the walk and is returned. */
+/* Operations that have not ended (state running or undoing), oldest first, each handed to the callback with its groups in
+ * order; the strings are borrowed for the call. The handler may change what it is told of and walk its steps, but not start the same
+ * walk. A negative return of it ends the walk and is returned. */
 typedef int (*db_operation_handler_t)(const DbOperation *operation, const uint32_t *groups, size_t n_groups, void *userdata);
 int db_operation_foreach_open(Db *db, db_operation_handler_t handler, void *userdata);
 

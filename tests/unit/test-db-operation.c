@@ -164,6 +164,7 @@ START_TEST(steps_come_back_in_order_with_what_became_of_them) {
         id = journal();
         ck_assert_int_eq(db_step_set_state(scene.db, id, 1, DB_STEP_ISSUED, 0, TUESDAY + 1), 0);
         ck_assert_int_eq(db_commit(scene.db), 0);
+        assert_answer("SELECT state, issued_usec - 1794907800000000, answered_usec FROM steps", "issued|1|\nplanned||\nplanned||\n");
         ck_assert_int_eq(db_begin(scene.db), 0);
         ck_assert_int_eq(db_step_set_state(scene.db, id, 1, DB_STEP_DONE, 0, TUESDAY + 2), 0);
         ck_assert_int_eq(db_step_set_state(scene.db, id, 2, DB_STEP_ISSUED, 0, TUESDAY + 3), 0);
