@@ -302,7 +302,8 @@ void manager_refresh_devices(Manager *manager, const RecordList *records) {
         }
 }
 
-static void forget_oldest_finished(Manager *manager) {
+/* One that ended while its end is still being told of stays. */
+static bool forget_oldest_finished(Manager *manager) {
         size_t n_finished = 0, oldest = SIZE_MAX;
 
         for (size_t i = 0; i < manager->n_operations; i++) {
@@ -313,9 +314,10 @@ static void forget_oldest_finished(Manager *manager) {
                         oldest = i;
         }
         if (n_finished <= MANAGER_FINISHED_MAX)
-                return;
+                return false;
         operation_free(manager->operations[oldest]);
         memmove(manager->operations + oldest, manager->operations + oldest + 1, (--manager->n_operations - oldest) * sizeof(Operation *));
+        return true;
 }
 
 int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal, Operation **ret) {
@@ -343,7 +345,8 @@ int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal,
                 return r;
 
         manager->operations[manager->n_operations++] = TAKE_PTR(*operation);
-        forget_oldest_finished(manager);
+        while (forget_oldest_finished(manager))
+                ;
         if (manager->observer.operation_added)
                 manager->observer.operation_added(manager->observer.userdata, op);
         manager_say_groups(manager, op->groups, op->n_groups);

@@ -205,6 +205,25 @@ static void tear_down(void) {
         free(daemon_scene.heard);
 }
 
+static bool has_line(const char *text, const char *line) {
+        for (const char *at = text; *at; at = strchr(at, '\n') + 1)
+                if (strncmp(at, line, strlen(line)) == 0)
+                        return true;
+        return false;
+}
+
+/* The trace is a file that a worker writes, which the loop cannot watch: it is looked at every now and then. */
+void await_trace(const char *line) {
+        for (;;) {
+                _cleanup_free_ char *trace = NULL;
+
+                ck_assert_int_eq(simk_read_trace(daemon_scene.root, &trace), 0);
+                if (has_line(trace, line))
+                        return;
+                ck_assert_int_ge(sd_event_run(daemon_scene.event, 5 * USEC_PER_MSEC), 0);
+        }
+}
+
 void loop_drain(void) {
         int r;
 

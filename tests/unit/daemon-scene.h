@@ -50,6 +50,9 @@ int daemon_suite_run(int argc, char *argv[], const char *name, const TTest *cons
                         ck_assert_int_ge(sd_event_run(daemon_scene.event, UINT64_MAX), 0); \
         } while (0)
 
+/* Runs the loop until a line of the simulated kernel's trace begins with `line`. */
+void await_trace(const char *line);
+
 /* Runs the loop until nothing is left to do at once. */
 void loop_drain(void);
 
