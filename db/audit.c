@@ -86,11 +86,15 @@ static void query_add_value(Query *query, const char *sql, Value value) {
 static void query_make(int64_t after, const DbAuditFilter *filter, size_t max, bool newest_first, Query *ret) {
         *ret = (Query){};
         query_add(ret, "SELECT a.id, a.at_usec, b.boot_id, a.verb, a.owner, a.caller_uid, a.caller_pid, a.caller_name, a.targets, a.devices,"
-                  " a.groups, a.operation, a.assignment, a.outcome, a.error, a.message, a.blockers FROM audit a JOIN boots b ON b.id = a.boot");
-        /* The "+" lets the index of times decide, where one is given, instead of a walk over all ids. */
-        query_add_value(ret, filter->since_usec > 0 ? " WHERE +a.id > ?" : " WHERE a.id > ?", INTEGER(newest_first ? 0 : after));
+                  " a.groups, a.operation, a.assignment, a.outcome, a.error, a.message, a.blockers FROM ");
         if (filter->device)
-                query_add_value(ret, " AND a.id IN (SELECT audit FROM audit_devices WHERE address = ?)", TEXT(filter->device));
+                query_add_value(ret, "audit_devices d CROSS JOIN audit a ON a.id = d.audit JOIN boots b ON b.id = a.boot WHERE d.address = ?"
+                                " AND d.audit > ?", TEXT(filter->device));
+        else
+                /* The "+" lets the index of times decide, where one is given, instead of a walk over all ids. */
+                query_add(ret, filter->since_usec > 0 ? "audit a JOIN boots b ON b.id = a.boot WHERE +a.id > ?"
+                                                      : "audit a JOIN boots b ON b.id = a.boot WHERE a.id > ?");
+        query_add_value(ret, "", INTEGER(newest_first ? 0 : after));
         if (filter->owner)
                 query_add_value(ret, " AND a.owner = ?", TEXT(filter->owner));
         if (filter->verb)
@@ -101,7 +105,8 @@ static void query_make(int64_t after, const DbAuditFilter *filter, size_t max, b
                 query_add_value(ret, " AND a.at_usec >= ?", USEC(filter->since_usec));
         if (filter->until_usec > 0)
                 query_add_value(ret, " AND a.at_usec <= ?", INTEGER(filter->until_usec > INT64_MAX ? INT64_MAX : filter->until_usec));
-        query_add_value(ret, newest_first ? " ORDER BY a.id DESC LIMIT ?" : " ORDER BY a.id LIMIT ?", INTEGER(max > INT64_MAX ? INT64_MAX : max));
+        query_add(ret, filter->device ? " ORDER BY d.audit" : " ORDER BY a.id");
+        query_add_value(ret, newest_first ? " DESC LIMIT ?" : " LIMIT ?", INTEGER(max > INT64_MAX ? INT64_MAX : max));
 }
 
 static DbAudit row_read(sqlite3_stmt *s) {
