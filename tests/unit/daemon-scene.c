@@ -294,7 +294,7 @@ char *scene_snapshot(void) {
                 free(names[i]);
         }
         free(names);
-        (void) fflush(f);
+        (void) fclose(TAKE_PTR(f)); /* may move the text */
         return text;
 }
 
