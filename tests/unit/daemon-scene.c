@@ -277,7 +277,7 @@ static char *read_override(const char *address) {
 }
 
 char *scene_snapshot(void) {
-        _cleanup_fclose_ FILE *f = NULL;
+        FILE *f;
         struct dirent **names = NULL;
         char *text = NULL;
         size_t size;
