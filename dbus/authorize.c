@@ -23,7 +23,7 @@ typedef struct Sender {
         uid_t uid;
         pid_t pid;
         uint64_t last_used;
-        sd_bus_message **held; /* waiting for the credentials or, once known, for their turn in the read queue */
+        sd_bus_message **held; /* waiting for the credentials */
         size_t n_held;
         sd_bus_slot *match;
         sd_bus_slot *query;
@@ -134,6 +134,20 @@ static int credentials_read(sd_bus_message *m, Sender *sender) {
         return 0;
 }
 
+/* What was held comes round again. It keeps its place before whatever the sender sent since: sd-bus takes nothing from the
+ * socket as long as there is something in its queue. */
+static int sender_resume(Sender *sender) {
+        int r = 0;
+
+        for (size_t i = 0; i < sender->n_held; i++) {
+                if (r >= 0)
+                        r = sd_bus_enqueue_for_read(sender->authorizer->bus, sender->held[i]);
+                sd_bus_message_unref(sender->held[i]);
+        }
+        sender->n_held = 0;
+        return r;
+}
+
 static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Sender *sender = userdata;
         int r;
@@ -146,16 +160,7 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error
                 if (r < 0)
                         (void) log_warning_errno(r, "The bus sent credentials of %s that cannot be read: %m", sender->name);
         }
-
-        /* They come round again, behind whatever is queued already; see on_message() for what keeps their order. */
-        for (size_t i = 0; i < sender->n_held; i++) {
-                r = sd_bus_enqueue_for_read(sd_bus_message_get_bus(m), sender->held[i]);
-                if (r < 0) {
-                        authorizer_drop(sender->authorizer, sender);
-                        return r;
-                }
-        }
-        return 1;
+        return sender_resume(sender);
 }
 
 static int sender_new(Authorizer *authorizer, const char *name, Sender **ret) {
@@ -204,26 +209,6 @@ static int sender_hold(Sender *sender, sd_bus_message *m) {
         return 0;
 }
 
-/* Whether it is the message's turn: 1, or 0 after it was put (back) into a queue. A message that was read between the answer
- * and the held ones must not overtake these. */
-static int sender_take_turn(Sender *sender, sd_bus_message *m) {
-        int r;
-
-        if (sender->known && sender->n_held == 0)
-                return 1;
-
-        if (sender->known && sender->held[0] == m) {
-                memmove(sender->held, sender->held + 1, --sender->n_held * sizeof(*sender->held));
-                sd_bus_message_unref(m); /* sd-bus has its own reference while it dispatches */
-                return 1;
-        }
-
-        r = sender_hold(sender, m);
-        if (r < 0)
-                return r;
-        return sender->known ? sd_bus_enqueue_for_read(sender->authorizer->bus, m) : 0;
-}
-
 static int refuse(sd_bus_message *m, const Sender *sender) {
         return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "Only root may speak to " ASSIGND_BUS_NAME ", and %s is %s", sender->name,
                                           sender->uid == UID_UNKNOWN ? "somebody the bus knows nothing about" : "another user");
@@ -249,11 +234,10 @@ static int authorizer_judge(Authorizer *authorizer, sd_bus_message *m) {
         }
         sender->last_used = ++authorizer->clock;
 
-        r = sender_take_turn(sender, m);
-        if (r < 0)
-                return r;
-        if (r == 0)
-                return 1;
+        if (!sender->known) {
+                r = sender_hold(sender, m);
+                return r < 0 ? r : 1;
+        }
         return sender->uid == authorizer->allowed_uid ? 0 : refuse(m, sender) ?: 1;
 }
 

@@ -52,7 +52,8 @@ static void write_bus_config(const Fixture *fixture, const char *path) {
                 "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN\" "
                 "\"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
                 "<busconfig><type>system</type><listen>%s</listen><auth>EXTERNAL</auth>\n%s"
-                "<limit name=\"max_message_size\">33554432</limit><limit name=\"max_message_unix_fds\">16</limit></busconfig>\n",
+                "<limit name=\"max_message_size\">33554432</limit><limit name=\"max_message_unix_fds\">16</limit>"
+                "<limit name=\"max_connections_per_user\">1000</limit></busconfig>\n",
                 fixture->address, fixture->setup.policy == FIXTURE_POLICY_OPEN ? open_rules : system_rules);
 }
 
@@ -168,6 +169,18 @@ sd_bus *fixture_connect(const Fixture *fixture) {
         ck_assert_int_ge(sd_bus_set_address(bus, fixture->address), 0);
         ck_assert_int_ge(sd_bus_set_bus_client(bus, true), 0);
         ck_assert_int_ge(sd_bus_start(bus), 0);
+        return bus;
+}
+
+sd_bus *fixture_connect_as_nobody(const Fixture *fixture) {
+        const uid_t nobody = 65534;
+        sd_bus *bus;
+
+        ck_assert_int_eq(setegid(nobody), 0);
+        ck_assert_int_eq(seteuid(nobody), 0);
+        bus = fixture_connect(fixture); /* connects at once; who the peer is, is settled by that */
+        ck_assert_int_eq(seteuid(0), 0);
+        ck_assert_int_eq(setegid(0), 0);
         return bus;
 }
 

@@ -70,6 +70,9 @@ char *fixture_read_log(const Fixture *fixture);
 /* A further connection. It never auto-starts anything; the caller unrefs it. */
 sd_bus *fixture_connect(const Fixture *fixture);
 
+/* The same as user and group nobody: that is whom the bus takes the socket for. */
+sd_bus *fixture_connect_as_nobody(const Fixture *fixture);
+
 /* A call to org.assignd1, which is answered with a return or an error: the answer, whichever it is. `types` as in
  * sd_bus_message_append(). The caller unrefs it. */
 sd_bus_message *fixture_call(Fixture *fixture, const char *path, const char *interface, const char *member, const char *types, ...);
@@ -112,9 +115,6 @@ void fixture_process(Fixture *fixture);
 
 /* Everything below the tree and every row of the database, as text, for comparing. The caller frees it. */
 char *fixture_snapshot(const Fixture *fixture);
-
-/* Runs `function` in a process with no rights (user and group nobody) and returns its result, a small number. */
-int fixture_run_as_nobody(int (*function)(void *userdata), void *userdata);
 
 /* Assigns and returns the path of the assignment, which the caller frees. */
 char *fixture_assign(Fixture *fixture, const char *owner, const char *target);

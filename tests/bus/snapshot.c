@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* fixture_snapshot() and fixture_run_as_nobody(): what it takes to show that somebody changed nothing. */
+/* fixture_snapshot(): what it takes to show that somebody changed nothing. */
 
 #include <fcntl.h>
 #include <fts.h>
-#include <grp.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/io.h"
 #include "tests/bus/fixture.h"
@@ -77,20 +75,4 @@ char *fixture_snapshot(const Fixture *fixture) {
         write_database(f, path);
         ck_assert_int_eq(fclose(f), 0);
         return text;
-}
-
-int fixture_run_as_nobody(int (*function)(void *userdata), void *userdata) {
-        const uid_t nobody = 65534;
-        pid_t pid = fork();
-        int status;
-
-        ck_assert_int_ge(pid, 0);
-        if (pid == 0) {
-                if (setgroups(0, NULL) < 0 || setresgid(nobody, nobody, nobody) < 0 || setresuid(nobody, nobody, nobody) < 0)
-                        _exit(125);
-                _exit(function(userdata));
-        }
-        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) != 125, "the process of nobody died");
-        return WEXITSTATUS(status);
 }
