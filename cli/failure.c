@@ -75,8 +75,8 @@ ExitCode failure_exit_code(const char *name) {
 }
 
 void failure_print(const Failure *failure, FILE *f) {
-        output_line(f, "assign-ctl: %s", failure->message ?: failure->name ?: "Out of memory");
-        output_blockers(f, failure->blockers);
+        output_refusal(f, "assign-ctl:", "assign-ctl: It cannot be done:", failure->message ?: failure->name ?: "Out of memory",
+                       failure->blockers);
 }
 
 json_t *failure_to_json(const Failure *failure) {

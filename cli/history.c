@@ -106,7 +106,8 @@ int history_list(Cli *cli, const HistoryFilter *filter, uint32_t limit, json_t *
 }
 
 static int entry_add(Table *table, const json_t *entry) {
-        _cleanup_free_ char *devices = NULL;
+        const json_t *blockers = json_object_get(entry, "blockers");
+        _cleanup_free_ char *devices = NULL, *codes = NULL;
         char id[24], time[OUTPUT_TIME_MAX], uid[16];
         const json_t *list = json_object_get(entry, "devices");
         const char *outcome = json_text(entry, "outcome");
@@ -115,10 +116,12 @@ static int entry_add(Table *table, const json_t *entry) {
         if (json_array_size(list) == 0)
                 list = json_object_get(entry, "targets");
         devices = output_join(list);
+        if (json_array_size(blockers) > 0)
+                codes = output_blocker_codes(blockers);
         (void) snprintf(id, sizeof(id), "%" PRIu64, json_number(entry, "id", 0));
         (void) snprintf(uid, sizeof(uid), "%" PRIu64, json_number(entry, "uid", 0));
         r = table_add_cells(table, id, output_time(json_number(entry, "at_usec", 0), time), json_text(entry, "verb"),
-                            json_text(entry, "owner"), uid, outcome, devices, json_text(entry, "message"));
+                            json_text(entry, "owner"), uid, outcome, devices, codes ?: json_text(entry, "message"));
         if (r >= 0 && outcome)
                 table_paint(table, 5, string_equal(outcome, "done") ? COLOR_NONE : COLOR_NOTE);
         return r;
@@ -126,7 +129,7 @@ static int entry_add(Table *table, const json_t *entry) {
 
 int history_print(Cli *cli, const json_t *entries) {
         static const Column columns[] = {
-                { "ID", true }, { "TIME" }, { "VERB" }, { "OWNER" }, { "UID", true }, { "OUTCOME" }, { "DEVICES" }, { "MESSAGE" },
+                { "ID", true }, { "TIME" }, { "VERB" }, { "OWNER" }, { "UID", true }, { "OUTCOME" }, { "DEVICES" }, { "REASON" },
         };
         _cleanup_table_ Table *table = NULL;
         const json_t *entry;

@@ -53,13 +53,48 @@ void output_blockers(FILE *f, const json_t *blockers) {
         size_t i;
 
         json_array_foreach(blockers, i, b) {
-                const char *code = json_text(b, "code") ?: "?";
-                const char *device = json_text(b, "device");
+                const char *code = json_text(b, "code") ?: "?", *detail = json_text(b, "detail") ?: "", *device = json_text(b, "device");
                 bool overridable = json_is_true(json_object_get(b, "overridable"));
 
-                output_line(f, "  %s%s%s: %s%s%s%s", code, device ? " " : "", device ?: "", json_text(b, "detail") ?: "",
-                            overridable ? " (--override " : "", overridable ? code : "", overridable ? " goes past it)" : "");
+                if (device && strstr(detail, device))
+                        device = NULL; /* it is said already */
+                output_line(f, "  %s%s%s: %s%s%s%s", code, device ? " " : "", device ?: "", detail, overridable ? " (--override " : "",
+                            overridable ? code : "", overridable ? " goes past it)" : "");
         }
+}
+
+static bool text_has_all_details(const char *text, const json_t *blockers) {
+        const json_t *b;
+        size_t i;
+
+        json_array_foreach(blockers, i, b)
+                if (!strstr(text, json_text(b, "detail") ?: ""))
+                        return false;
+        return json_array_size(blockers) > 0;
+}
+
+void output_refusal(FILE *f, const char *head, const char *head_alone, const char *message, const json_t *blockers) {
+        if (text_has_all_details(message, blockers))
+                output_line(f, "%s", head_alone);
+        else
+                output_line(f, "%s %s", head, message);
+        output_blockers(f, blockers);
+}
+
+char *output_blocker_codes(const json_t *blockers) {
+        _cleanup_json_ json_t *codes = json_array();
+        const json_t *blocker;
+        size_t i;
+
+        json_array_foreach(blockers, i, blocker)
+                if (json_array_append(codes, json_object_get(blocker, "code")) < 0)
+                        return NULL;
+        if (!codes || json_sort(codes, json_compare_item) < 0)
+                return NULL;
+        for (i = json_array_size(codes); i > 1; i--)
+                if (json_equal(json_array_get(codes, i - 1), json_array_get(codes, i - 2)))
+                        (void) json_array_remove(codes, i - 1);
+        return output_join(codes);
 }
 
 static int json_write(FILE *f, const json_t *json, size_t flags) {

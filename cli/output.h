@@ -17,6 +17,13 @@ void output_text(FILE *f, const char *text);
 /* An indented line for each blocker of the array (NULL: none), with how to go past it if one may. */
 void output_blockers(FILE *f, const json_t *blockers);
 
+/* A refusal: `head`, its message, and its blockers in lines of their own. Where the message only repeats what the blockers say,
+ * `head_alone` stands above them instead. */
+void output_refusal(FILE *f, const char *head, const char *head_alone, const char *message, const json_t *blockers);
+
+/* "direct-mapping, not-endpoint": the blockers' codes, ordered, each once; freshly allocated, NULL if memory ran out. */
+char *output_blocker_codes(const json_t *blockers);
+
 /* The object, one line, or indented on a terminal. Only ASCII comes out, so that no terminal is at risk. Returns 0, -ENOMEM or
  * -EIO. */
 int output_json(FILE *f, const json_t *json);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 #include <inttypes.h>
+#include <string.h>
 
-#include "base/strutil.h"
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/shape.h"
@@ -48,29 +48,19 @@ static int objects_list(Cli *cli, const char *method, bool all, json_t *(*shape)
         return 0;
 }
 
-/* "no: direct-mapping, not-endpoint", each code once. */
+/* "no: direct-mapping, not-endpoint" */
 static char *viability_text(const json_t *group) {
-        _cleanup_json_ json_t *codes = json_array();
-        _cleanup_free_ char *joined = NULL;
+        const json_t *blockers = json_object_get(group, "blockers");
+        _cleanup_free_ char *codes = NULL;
         char *text = NULL;
-        const json_t *blocker;
-        const char *last = NULL;
-        size_t i;
 
         if (json_is_true(json_object_get(group, "viable")))
                 return strdup("yes");
-
-        json_array_foreach(json_object_get(group, "blockers"), i, blocker)
-                (void) json_array_append(codes, json_object_get(blocker, "code"));
-        (void) json_sort(codes, json_compare_item);
-        for (i = json_array_size(codes); i-- > 0; last = json_string_value(json_array_get(codes, i)))
-                if (string_equal(last, json_string_value(json_array_get(codes, i))))
-                        (void) json_array_remove(codes, i + 1);
-        if (json_array_size(codes) == 0)
+        if (json_array_size(blockers) == 0)
                 return strdup("no");
 
-        joined = output_join(codes);
-        return joined && asprintf(&text, "no: %s", joined) >= 0 ? text : NULL;
+        codes = output_blocker_codes(blockers);
+        return codes && asprintf(&text, "no: %s", codes) >= 0 ? text : NULL;
 }
 
 static int group_add(Table *table, const json_t *group) {

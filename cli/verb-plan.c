@@ -98,8 +98,8 @@ static int plan_print(Cli *cli, const json_t *plan, const char *verb) {
         if (json_array_size(json_object_get(plan, "groups")) > 0)
                 heads_print(plan);
         if (!json_is_true(json_object_get(plan, "possible"))) {
-                output_line(stdout, "Not possible now: %s", json_text(error, "message") ?: "assignd gave no reason.");
-                output_blockers(stdout, json_object_get(plan, "blockers"));
+                output_refusal(stdout, "Not possible now:", "Not possible now:", json_text(error, "message") ?: "assignd gave no reason.",
+                               json_object_get(plan, "blockers"));
                 return 0;
         }
 

@@ -128,7 +128,7 @@ static void ctl_exec(Stage *stage, const char *const *arguments) {
         _exit(EXIT_FAILURE);
 }
 
-Process process_start(Stage *stage, const char *const *arguments) {
+Process ctl_start(Stage *stage, const char *const *arguments) {
         int in[2], out[2], err[2];
         Process process;
 
@@ -191,7 +191,7 @@ static void streams_read(Process *process, FILE *out, FILE *err) {
         }
 }
 
-Result process_finish(Process *process) {
+Result ctl_finish(Process *process) {
         Result result = {};
         size_t out_size, err_size;
         FILE *out = open_memstream(&result.out, &out_size), *err = open_memstream(&result.err, &err_size);
@@ -216,9 +216,9 @@ void result_done(Result *result) {
 }
 
 Result stage_run(Stage *stage, const char *const *arguments) {
-        Process process = process_start(stage, arguments);
+        Process process = ctl_start(stage, arguments);
 
-        return process_finish(&process);
+        return ctl_finish(&process);
 }
 
 json_t *result_json(const Result *result) {

@@ -28,7 +28,7 @@ char *stage_await(Stage *stage, const char *prefix);
 
 typedef struct Process {
         pid_t pid;
-        int in;  /* its stdin; closed by process_finish() */
+        int in;  /* its stdin; closed by ctl_finish() */
         int out; /* what it prints */
         int err;
 } Process;
@@ -43,13 +43,13 @@ void result_done(Result *result);
 #define _cleanup_result_ _cleanup_(result_done)
 
 /* Starts assign-ctl with these arguments (NULL-terminated). */
-Process process_start(Stage *stage, const char *const *arguments);
+Process ctl_start(Stage *stage, const char *const *arguments);
 
 /* Reads one line (without its end) of `fd`, a byte at a time; the caller frees it. NULL at the end. */
 char *line_read(int fd);
 
 /* Closes stdin, reads everything and waits. */
-Result process_finish(Process *process);
+Result ctl_finish(Process *process);
 
 /* A whole run: ctl(stage, "list", "--json"). */
 #define ctl(stage, ...) stage_run(stage, (const char *const[]){ __VA_ARGS__ __VA_OPT__(,) NULL })

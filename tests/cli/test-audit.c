@@ -19,7 +19,7 @@ START_TEST(entries_are_listed_oldest_first) {
 
         ck_assert_int_eq(result.status, 0);
         ck_assert_str_eq(result.out,
-                         "ID  TIME                 VERB    OWNER     UID  OUTCOME  DEVICES                     MESSAGE\n"
+                         "ID  TIME                 VERB    OWNER     UID  OUTCOME  DEVICES                     REASON\n"
                          " 1  2026-01-02 03:04:06  assign  vm:web1     0  done     0000:02:00.0, 0000:02:00.1  -\n"
                          " 2  2026-01-02 03:04:07  assign  -        1000  refused  02:00.0                     Not \\x1b[1mviable.\n"
                          " 3  2026-01-02 03:04:08  assign  vm:web1     0  done     0000:02:00.0, 0000:02:00.1  -\n");
@@ -220,12 +220,16 @@ START_TEST(a_failed_export_leaves_no_file) {
 } END_TEST
 
 START_TEST(what_is_no_database_is_said) {
-        static const FakeScript wrong = { .audit_file = "/etc/hostname" };
+        static const FakeScript wrong = { .audit_file = "/proc/self/exe" }, shorter = { .audit_file = "/dev/null" };
         _cleanup_stage_ Stage *stage = stage_new(&wrong);
+        _cleanup_stage_ Stage *short_stage = stage_new(&shorter);
         _cleanup_result_ Result result = ctl(stage, "audit", "sql", "SELECT * FROM audit_log");
+        _cleanup_result_ Result short_result = ctl(short_stage, "audit", "sql", "SELECT * FROM audit_log");
 
         ck_assert_int_ne(result.status, 0);
         ck_assert_ptr_nonnull(strstr(result.err, "not a database"));
+        ck_assert_int_eq(short_result.status, 1);
+        ck_assert_ptr_nonnull(strstr(short_result.err, "too short"));
 } END_TEST
 
 int main(void) {

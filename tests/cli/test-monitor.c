@@ -17,7 +17,7 @@ static const FakeScript ordinary = {};
 /* On return it listens. */
 static Process monitor_start(Stage *stage, bool json) {
         const char *const arguments[] = { "monitor", json ? "--json" : NULL, NULL };
-        Process process = process_start(stage, arguments);
+        Process process = ctl_start(stage, arguments);
         _cleanup_free_ char *line = line_read(process.err);
 
         ck_assert_str_eq(line, "Listening for events; interrupt to end.");
@@ -59,7 +59,7 @@ START_TEST(an_assignment_is_seen_as_text) {
         ck_assert_str_eq(assignment + strlen("2026-01-02 03:04:05"), "  assignment 7 begun for vm:\xc3\xa4");
         ck_assert_int_eq(kill(process.pid, SIGINT), 0);
         {
-                _cleanup_result_ Result result = process_finish(&process);
+                _cleanup_result_ Result result = ctl_finish(&process);
 
                 ck_assert_int_eq(result.status, 0);
         }
@@ -83,7 +83,7 @@ START_TEST(an_assignment_and_its_end_are_seen_as_json) {
         ck_assert_str_eq(json_text(removed, "owner"), "vm:a");
         ck_assert_int_eq(kill(process.pid, SIGTERM), 0);
         {
-                _cleanup_result_ Result result = process_finish(&process);
+                _cleanup_result_ Result result = ctl_finish(&process);
 
                 ck_assert_int_eq(result.status, 0);
         }
@@ -127,7 +127,7 @@ START_TEST(every_kind_of_event_has_a_name) {
         sd_bus_flush_close_unref(bus);
         ck_assert_int_eq(kill(process.pid, SIGTERM), 0);
         {
-                _cleanup_result_ Result result = process_finish(&process);
+                _cleanup_result_ Result result = ctl_finish(&process);
         }
 } END_TEST
 
@@ -146,7 +146,7 @@ START_TEST(events_cannot_reach_the_terminal) {
         sd_bus_flush_close_unref(bus);
         ck_assert_int_eq(kill(process.pid, SIGTERM), 0);
         {
-                _cleanup_result_ Result result = process_finish(&process);
+                _cleanup_result_ Result result = ctl_finish(&process);
         }
 } END_TEST
 
@@ -156,7 +156,7 @@ START_TEST(the_end_of_the_bus_is_eight) {
         _cleanup_result_ Result result = {};
 
         ck_assert_int_eq(kill(stage->bus, SIGKILL), 0);
-        result = process_finish(&process);
+        result = ctl_finish(&process);
         ck_assert_int_eq(result.status, 8);
         ck_assert_ptr_nonnull(strstr(result.err, "The connection to the system bus was lost."));
 } END_TEST

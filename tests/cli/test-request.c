@@ -134,6 +134,17 @@ START_TEST(a_refusal_lists_every_blocker) {
         ck_assert_str_eq(json_text(json_array_get(blockers, 1), "device"), "0000:02:00.1");
 } END_TEST
 
+START_TEST(what_the_message_and_the_blockers_both_say_is_printed_once) {
+        static const FakeScript refusing = { .fail_member = "Assign", .fail_name = "org.assignd1.Error.NotViable", .fail_with_blockers = true,
+                                             .fail_message = "It stays.; Firmware maps memory." };
+        _cleanup_stage_ Stage *stage = stage_new(&refusing);
+        _cleanup_result_ Result result = ctl(stage, "assign", "--owner", "vm:a", "02:00.0");
+
+        ck_assert_str_eq(result.err, "assign-ctl: It cannot be done:\n"
+                                     "  direct-mapping: Firmware maps memory.\n"
+                                     "  host-driver-stays 0000:02:00.1: It stays. (--override host-driver-stays goes past it)\n");
+} END_TEST
+
 START_TEST(release_tells_owners_and_targets_apart) {
         _cleanup_stage_ Stage *stage = stage_new(&ordinary);
         _cleanup_result_ Result owner = ctl(stage, "release", "vm:web1"), targets = ctl(stage, "release", "--wait", "3", "02:00.0", "group:14");
@@ -159,7 +170,7 @@ START_TEST(release_that_takes_too_long_is_five) {
 
 static Process lease_start(Stage *stage) {
         static const char *const arguments[] = { "assign", "--lease", "--owner", "vm:web1", "02:00.0", NULL };
-        Process process = process_start(stage, arguments);
+        Process process = ctl_start(stage, arguments);
         _cleanup_free_ char *line = line_read(process.out);
 
         ck_assert_str_eq(line, "Assignment 7: vm:web1 has group 14 (backend iommufd): 0000:02:00.0, 0000:02:00.1");
@@ -169,7 +180,7 @@ static Process lease_start(Stage *stage) {
 START_TEST(a_lease_ends_with_standard_input) {
         _cleanup_stage_ Stage *stage = stage_new(&ordinary);
         Process process = lease_start(stage);
-        _cleanup_result_ Result result = process_finish(&process);
+        _cleanup_result_ Result result = ctl_finish(&process);
         _cleanup_free_ char *call = stage_await(stage, "Release"), *closed = stage_await(stage, "lease-closed");
 
         ck_assert_int_eq(result.status, 0);
@@ -186,7 +197,7 @@ START_TEST(a_lease_ends_with_a_signal) {
         ck_assert_int_eq(kill(process.pid, SIGTERM), 0);
         call = stage_await(stage, "Release");
         ck_assert_ptr_nonnull(call); /* with standard input still open */
-        result = process_finish(&process);
+        result = ctl_finish(&process);
         ck_assert_int_eq(result.status, 0);
 } END_TEST
 
@@ -199,7 +210,7 @@ START_TEST(a_lease_ends_when_assign_ctl_is_killed) {
         ck_assert_int_eq(kill(process.pid, SIGKILL), 0);
         closed = stage_await(stage, "lease-closed");
         ck_assert_ptr_nonnull(closed);
-        result = process_finish(&process);
+        result = ctl_finish(&process);
         ck_assert_int_eq(result.status, 128 + SIGKILL);
 } END_TEST
 
@@ -239,7 +250,7 @@ START_TEST(a_lease_that_somebody_else_ended_is_told) {
 
         ck_assert_int_eq(release.status, 0);
         ck_assert_str_eq(line, "assign-ctl: The assignment was released by somebody else.");
-        result = process_finish(&process);
+        result = ctl_finish(&process);
         ck_assert_int_eq(result.status, 1);
 } END_TEST
 
@@ -252,7 +263,7 @@ START_TEST(a_lease_notices_the_end_of_the_bus) {
         ck_assert_int_eq(kill(stage->bus, SIGKILL), 0);
         line = line_read(process.err);
         ck_assert_str_eq(line, "assign-ctl: The connection to the system bus was lost; the lease ends with it.");
-        result = process_finish(&process);
+        result = ctl_finish(&process);
         ck_assert_int_eq(result.status, 8);
 } END_TEST
 
@@ -266,6 +277,7 @@ int main(void) {
                 assign_as_json_has_the_keys_of_the_contract,
                 assign_passes_the_options_on,
                 a_refusal_lists_every_blocker,
+                what_the_message_and_the_blockers_both_say_is_printed_once,
                 release_tells_owners_and_targets_apart,
                 release_that_takes_too_long_is_five,
                 a_lease_ends_with_standard_input,

@@ -115,7 +115,7 @@ START_TEST(a_command_that_is_not_there_is_127) {
 
 static Process run_start(Stage *stage, const char *script) {
         const char *const arguments[] = { RUN, "--", "sh", "-c", script, NULL };
-        Process process = process_start(stage, arguments);
+        Process process = ctl_start(stage, arguments);
         _cleanup_free_ char *line = line_read(process.out);
 
         ck_assert_str_eq(line, "ready");
@@ -143,7 +143,7 @@ START_TEST(signals_are_passed_on) {
                         ck_assert_ptr_nonnull(line);
                         ck_assert_ptr_nonnull(strstr(line, cases[i].name));
                 }
-                result = process_finish(&process);
+                result = ctl_finish(&process);
                 ck_assert_int_eq(result.status, 9);
         }
 } END_TEST
@@ -159,7 +159,7 @@ START_TEST(the_command_is_ended_and_everything_given_back_when_assign_ctl_is_kil
         ck_assert_str_eq(line, "ending");
         closed = stage_await(stage, "lease-closed");
         ck_assert_ptr_nonnull(closed);
-        result = process_finish(&process);
+        result = ctl_finish(&process);
         ck_assert_int_eq(result.status, 128 + SIGKILL);
 } END_TEST
 
@@ -181,7 +181,7 @@ START_TEST(the_lease_lasts_as_long_as_the_command) {
         ck_assert_str_eq(line, "still here");
         closed = stage_await(stage, "lease-closed");
         ck_assert_ptr_nonnull(closed);
-        result = process_finish(&process);
+        result = ctl_finish(&process);
 } END_TEST
 
 START_TEST(wrong_placeholders_are_found_before_anything_is_assigned) {
