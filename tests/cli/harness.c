@@ -4,6 +4,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <grp.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
@@ -111,8 +112,16 @@ char *stage_await(Stage *stage, const char *prefix) {
         return NULL;
 }
 
+static void become_nobody(void) {
+        const unsigned nobody = 65534;
+
+        if (setgroups(0, NULL) < 0 || setresgid(nobody, nobody, nobody) < 0 || setresuid(nobody, nobody, nobody) < 0)
+                _exit(EXIT_FAILURE);
+}
+
 static void ctl_exec(Stage *stage, const char *const *arguments) {
         const char *argv[64] = { "assign-ctl" };
+        int program = open(ASSIGN_CTL, O_PATH | O_CLOEXEC); /* nobody may not see the directory that it is in */
         size_t n = 1;
 
         for (; arguments[n - 1]; n++)
@@ -124,7 +133,9 @@ static void ctl_exec(Stage *stage, const char *const *arguments) {
         (void) setenv("TZ", "UTC", 1);
         (void) unsetenv("ASSIGND_FDS");
         (void) close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC); /* libcheck's */
-        (void) execv(ASSIGN_CTL, (char *const *) argv);
+        if (stage->as_nobody)
+                become_nobody();
+        (void) execveat(program, "", (char *const *) argv, environ, AT_EMPTY_PATH);
         _exit(EXIT_FAILURE);
 }
 

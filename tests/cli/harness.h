@@ -14,6 +14,7 @@ typedef struct Stage {
         pid_t bus;
         pid_t fake;         /* 0: none */
         FILE *log;          /* its calls */
+        bool as_nobody;     /* assign-ctl runs as user and group nobody */
 } Stage;
 
 /* `script` NULL: an empty bus, where assignd is not. Failures of the harness fail the test. */
