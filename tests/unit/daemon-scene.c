@@ -419,14 +419,14 @@ void release(const char *owner) {
 
 /* The suite. */
 
-int daemon_suite_run(int argc, char *argv[], const char *name, const TTest *const tests[], size_t n_tests) {
+int daemon_suite_run(int argc, char *argv[], const KernelOps *ops, const char *name, const TTest *const tests[], size_t n_tests) {
         Suite *suite;
         TCase *tcase;
         SRunner *runner;
         int n_failed;
 
         if (argc > 1)
-                return worker_main(argc, argv, &simk_ops);
+                return worker_main(argc, argv, ops);
 
         suite = suite_create(name);
         tcase = tcase_create(name);

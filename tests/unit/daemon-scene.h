@@ -33,14 +33,17 @@ typedef struct DaemonScene {
 /* Every test finds one: prepared, not started. */
 extern DaemonScene daemon_scene;
 
-/* The main() of such a test. The tests run with a loop each thing that takes long ends at. */
-int daemon_suite_run(int argc, char *argv[], const char *name, const TTest *const tests[], size_t n_tests);
+/* The main() of such a test and of its worker. */
+int daemon_suite_run(int argc, char *argv[], const KernelOps *ops, const char *name, const TTest *const tests[], size_t n_tests);
 
-#define DAEMON_SUITE(name, ...) \
+#define DAEMON_SUITE(name, ...) DAEMON_SUITE_WITH(&simk_ops, name, __VA_ARGS__)
+
+/* The same with what the worker acts on. */
+#define DAEMON_SUITE_WITH(ops, name, ...) \
         int main(int argc, char *argv[]) { \
                 const TTest *const tests[] = { __VA_ARGS__ }; \
 \
-                return daemon_suite_run(argc, argv, name, tests, ELEMENTSOF(tests)); \
+                return daemon_suite_run(argc, argv, ops, name, tests, ELEMENTSOF(tests)); \
         }
 
 /* Runs the loop until `condition` holds. A test that waits for 60 s fails. */
