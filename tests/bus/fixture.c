@@ -156,6 +156,11 @@ int fixture_end_daemon(Fixture *fixture, int signal_number) {
         return process_end(&fixture->daemon_pid, signal_number, PATIENCE_MSEC);
 }
 
+void fixture_end_bus(Fixture *fixture) {
+        fixture->bus = sd_bus_close_unref(fixture->bus);
+        (void) process_end(&fixture->bus_pid, SIGTERM, PATIENCE_MSEC);
+}
+
 char *fixture_read_log(const Fixture *fixture) {
         char *text = NULL;
 
@@ -219,8 +224,8 @@ Fixture *fixture_free(Fixture *fixture) {
         for (size_t i = 0; i < fixture->n_signals; i++)
                 sd_bus_message_unref(fixture->signals[i]);
         free(fixture->signals);
-        sd_bus_close_unref(fixture->bus);
-        (void) process_end(&fixture->bus_pid, SIGTERM, PATIENCE_MSEC);
+        if (fixture->bus_pid > 0)
+                fixture_end_bus(fixture);
         safe_close(fixture->notify_fd);
         treegen_free(fixture->tree);
         (void) nftw(fixture->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

@@ -61,6 +61,9 @@ int fixture_start_daemon_in_vain(Fixture *fixture);
 /* Sends the signal (SIGTERM, SIGKILL) and waits for the end. Returns the exit status, or 128 plus the signal that killed it. */
 int fixture_end_daemon(Fixture *fixture, int signal_number);
 
+/* Ends the bus, and the test's connection with it. */
+void fixture_end_bus(Fixture *fixture);
+
 /* Waits until the daemon sends a notification that begins with `line` ("RELOADING=1"). */
 void fixture_await_notification(Fixture *fixture, const char *line);
 
@@ -115,6 +118,9 @@ void fixture_process(Fixture *fixture);
 
 /* Everything below the tree and every row of the database, as text, for comparing. The caller frees it. */
 char *fixture_snapshot(const Fixture *fixture);
+
+/* How many fds of the daemon are device nodes of the simulated kernel. */
+unsigned fixture_count_nodes(const Fixture *fixture);
 
 /* Assigns and returns the path of the assignment, which the caller frees. */
 char *fixture_assign(Fixture *fixture, const char *owner, const char *target);

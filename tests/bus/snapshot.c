@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* fixture_snapshot(): what it takes to show that somebody changed nothing. */
+/* fixture_snapshot() and fixture_count_nodes(): what it takes to show that something was left alone, or let go. */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <sqlite3.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/strutil.h"
 #include "tests/bus/fixture.h"
 
 static int compare_names(const FTSENT **a, const FTSENT **b) {
@@ -75,4 +77,23 @@ char *fixture_snapshot(const Fixture *fixture) {
         write_database(f, path);
         ck_assert_int_eq(fclose(f), 0);
         return text;
+}
+
+unsigned fixture_count_nodes(const Fixture *fixture) {
+        _cleanup_free_ char *path = NULL, *dev = NULL;
+        unsigned n = 0;
+        DIR *directory;
+
+        ck_assert_int_ge(string_format(&path, "/proc/%d/fd", fixture->daemon_pid), 0);
+        ck_assert_int_ge(string_format(&dev, "%s/dev/", fixture->tree->path), 0);
+        directory = opendir(path);
+        ck_assert_ptr_nonnull(directory);
+        for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+                char target[512] = "";
+
+                if (readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1) > 0)
+                        n += strncmp(target, dev, strlen(dev)) == 0;
+        }
+        (void) closedir(directory);
+        return n;
 }
