@@ -26,6 +26,12 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 
 /* What the observer hears. */
 
+static void listen_anew(void) {
+        daemon_scene.heard_file = open_memstream(&daemon_scene.heard, &daemon_scene.heard_size);
+        ck_assert_ptr_nonnull(daemon_scene.heard_file);
+        (void) fflush(daemon_scene.heard_file);
+}
+
 static void hear(const char *format, ...) _printf_(1, 2);
 
 static void hear(const char *format, ...) {
@@ -113,6 +119,12 @@ void assert_heard(const char *line) {
         ck_assert_msg(count_heard(line) > 0, "'%s' was not heard, but\n%s", line, daemon_scene.heard);
 }
 
+void forget_heard(void) {
+        (void) fclose(daemon_scene.heard_file);
+        free(TAKE_PTR(daemon_scene.heard));
+        listen_anew();
+}
+
 /* The host. */
 
 static char *join(const char *directory, const char *name) {
@@ -189,9 +201,7 @@ static void set_up(void) {
         DaemonScene *s = &daemon_scene;
 
         *s = (DaemonScene) {};
-        s->heard_file = open_memstream(&s->heard, &s->heard_size);
-        ck_assert_ptr_nonnull(s->heard_file);
-        (void) fflush(s->heard_file);
+        listen_anew();
         ck_assert_int_ge(sd_event_new(&s->event), 0);
         ck_assert_int_ge(sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, DEADLINE_USEC, 0, on_deadline, NULL), 0);
         make_host(treegen_make_lab, /* iommufd= */ true);

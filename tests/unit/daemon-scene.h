@@ -81,6 +81,7 @@ void assert_rows(const char *sql, const char *expected);
 /* How often `line` was heard, as the beginning of a line. */
 unsigned count_heard(const char *line);
 void assert_heard(const char *line);
+void forget_heard(void);
 
 /* Requests. The targets end with NULL. `refused` asserts that it is refused with `code` and returns nothing. */
 Request make_request(Verb verb, const char *owner, ...) __attribute__((sentinel));
