@@ -27,12 +27,17 @@ static json_t *fields_apply(const json_t *properties, const Field *fields, size_
         return TAKE_PTR(object);
 }
 
+/* Shared, not copied: nothing changes what came over the bus. */
+static json_t *share(const json_t *value) {
+        return json_incref((json_t *) value);
+}
+
 static json_t *plain(const json_t *value) {
-        return value ? json_deep_copy(value) : json_null();
+        return value ? share(value) : json_null();
 }
 
 static json_t *text(const json_t *value) {
-        return json_text_or_null(json_string_value(value));
+        return json_string_length(value) > 0 ? share(value) : json_null();
 }
 
 static json_t *flag(const json_t *value) {
@@ -41,16 +46,16 @@ static json_t *flag(const json_t *value) {
 
 /* GroupNumber of a device without a group is UINT32_MAX. */
 static json_t *group_number(const json_t *value) {
-        return json_is_integer(value) && json_integer_value(value) < UINT32_MAX ? json_deep_copy(value) : json_null();
+        return json_is_integer(value) && json_integer_value(value) < UINT32_MAX ? share(value) : json_null();
 }
 
 static json_t *numa_node(const json_t *value) {
-        return json_is_integer(value) && json_integer_value(value) >= 0 ? json_deep_copy(value) : json_null();
+        return json_is_integer(value) && json_integer_value(value) >= 0 ? share(value) : json_null();
 }
 
 /* Ids count from 1. */
 static json_t *id(const json_t *value) {
-        return json_is_integer(value) && json_integer_value(value) > 0 ? json_deep_copy(value) : json_null();
+        return json_is_integer(value) && json_integer_value(value) > 0 ? share(value) : json_null();
 }
 
 const char *path_last(const char *path) {

@@ -35,9 +35,18 @@ static const char *color_begin(Color color) {
         return NULL;
 }
 
+static bool text_is_ascii(const char *s) {
+        while (*s && (unsigned char) *s < 0x80)
+                s++;
+        return *s == '\0';
+}
+
 size_t text_width(const char *s) {
         size_t width = 0, n = strlen(s);
         mbstate_t state = {};
+
+        if (text_is_ascii(s))
+                return n;
 
         while (*s) {
                 wchar_t c;

@@ -121,13 +121,22 @@ static int groups_print(Cli *cli, const json_t *groups) {
         return 0;
 }
 
+/* `groups` is ordered by number. */
 static const json_t *group_find(const json_t *groups, const json_t *number) {
-        const json_t *group;
-        size_t i;
+        size_t begin = 0, end = json_array_size(groups);
 
-        json_array_foreach(groups, i, group)
-                if (json_is_integer(number) && json_equal(json_object_get(group, "group"), number))
+        while (json_is_integer(number) && begin < end) {
+                size_t middle = begin + (end - begin) / 2;
+                const json_t *group = json_array_get(groups, middle);
+                int c = json_compare_item(json_object_get(group, "group"), number);
+
+                if (c == 0)
                         return group;
+                if (c < 0)
+                        begin = middle + 1;
+                else
+                        end = middle;
+        }
         return NULL;
 }
 

@@ -36,6 +36,17 @@ START_TEST(list_is_what_happens_without_a_verb) {
         ck_assert_ptr_null(strstr(option.out, "GROUP"));
 } END_TEST
 
+START_TEST(owners_of_any_script_keep_the_columns_straight) {
+        _cleanup_stage_ Stage *stage = stage_new(&ordinary);
+        _cleanup_result_ Result assign = ctl(stage, "assign", "--owner", "vm:日本", "02:00.0"), result = ctl(stage, "list");
+
+        ck_assert_int_eq(assign.status, 0);
+        ck_assert_str_eq(result.out,
+                         "GROUP  STATE     VIABLE  OWNER    LABEL  DEVICE        ROLE      DRIVER    NAME\n"
+                         "   14  assigned  yes     vm:日本  -      0000:02:00.0  endpoint  vfio-pci  82574L Gigabit Network Connection\n"
+                         "                                         0000:02:00.1  endpoint  vfio-pci  82574L Gigabit Network Connection\n");
+} END_TEST
+
 START_TEST(list_makes_a_single_call) {
         _cleanup_stage_ Stage *stage = stage_new(&ordinary);
         _cleanup_result_ Result first = ctl(stage, "list"), second = ctl(stage, "show", "group:99");
@@ -239,6 +250,7 @@ int main(void) {
         const SuiteTest tests[] = {
                 list_shows_groups_with_their_members,
                 list_is_what_happens_without_a_verb,
+                owners_of_any_script_keep_the_columns_straight,
                 list_makes_a_single_call,
                 list_all_shows_why_a_group_is_not_viable,
                 list_as_json_has_the_keys_of_the_contract,

@@ -38,6 +38,17 @@ START_TEST(placeholders_of_the_group_backend) {
         ck_assert_str_eq(group.out, "group 14");
 } END_TEST
 
+START_TEST(only_an_address_that_was_not_named_needs_the_plan) {
+        _cleanup_stage_ Stage *stage = stage_new(&on_iommufd);
+        _cleanup_result_ Result named = ctl(stage, RUN, "--", "true", "{fd:0000:02:00.0}");
+        _cleanup_free_ char *first = stage_await(stage, ""), *end = stage_await(stage, "lease-closed"), *second = NULL;
+        _cleanup_result_ Result companion = ctl(stage, RUN, "--", "true", "{fd:02:00.1}");
+
+        ck_assert_int_eq(strncmp(first, "AssignWithLease", strlen("AssignWithLease")), 0);
+        second = stage_await(stage, "");
+        ck_assert_int_eq(strncmp(second, "Plan", strlen("Plan")), 0);
+} END_TEST
+
 START_TEST(a_placeholder_may_stand_within_an_argument) {
         _cleanup_stage_ Stage *stage = stage_new(&on_iommufd);
         _cleanup_result_ Result result = ctl(stage, RUN, "--", "printf", "%s", "a{{fd}b{\"x\":1}iommufd,fd={iommufd}!");
@@ -297,6 +308,7 @@ int main(void) {
         const SuiteTest tests[] = {
                 placeholders_name_fds_that_the_command_has,
                 placeholders_of_the_group_backend,
+                only_an_address_that_was_not_named_needs_the_plan,
                 a_placeholder_may_stand_within_an_argument,
                 the_environment_names_every_fd,
                 nothing_else_is_inherited,
