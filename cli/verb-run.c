@@ -83,7 +83,9 @@ static int wishes_read(Cli *cli, char *const *command, Wishes *wishes) {
                         int r;
 
                         if (p.kind == PLACEHOLDER_WRONG)
-                                return failure_usage(&cli->failure, "'%.*s' is no placeholder; there are {iommufd}, {container}, {fd:ADDRESS} and {group:ADDRESS}, and {{word} stands for {word}.",
+                                return failure_usage(&cli->failure,
+                                                     "'%.*s' is no placeholder; there are {iommufd}, {container}, {fd:ADDRESS} and {group:ADDRESS}, "
+                                                     "and {{word} stands for {word}.",
                                                      (int) p.length, p.text);
                         r = wish_add(wishes, &p);
                         if (r < 0)
