@@ -11,15 +11,16 @@
 #include "tests/consumer/proof.h"
 
 static const char usage[] =
-        "consumer [--hold] [--assignment=OBJECT-PATH]\n"
+        "consumer [--hold] [--assignment=OBJECT-PATH [--device=ADDRESS]]\n"
         "  Without --assignment, the fds are those that ASSIGND_FDS tells of.\n"
-        "  --hold  keeps them open afterwards, until standard input ends\n";
+        "  --device  has only this one of the assignment's devices opened\n"
+        "  --hold    keeps them open afterwards, until standard input ends\n";
 
-static int receive(const char *assignment, Received *ret) {
+static int receive(const char *assignment, const char *device, Received *ret) {
         const char *json = getenv("ASSIGND_FDS");
 
         if (assignment)
-                return received_from_bus(assignment, ret);
+                return received_from_bus(assignment, device, ret);
         if (!json)
                 return log_error_errno(ENXIO, "Neither --assignment is given nor ASSIGND_FDS set.");
         return received_from_environment(json, ret);
@@ -47,11 +48,12 @@ static void hold(void) {
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "assignment", required_argument, NULL, 'a' },
+                { "device", required_argument, NULL, 'd' },
                 { "hold", no_argument, NULL, 'h' },
                 {},
         };
         _cleanup_(received_done) Received received = {};
-        const char *assignment = NULL;
+        const char *assignment = NULL, *device = NULL;
         bool must_hold = false;
         Proof proof = {};
         int c;
@@ -59,18 +61,20 @@ int main(int argc, char *argv[]) {
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 if (c == 'a')
                         assignment = optarg;
+                else if (c == 'd')
+                        device = optarg;
                 else if (c == 'h')
                         must_hold = true;
                 else {
                         (void) fputs(usage, stderr);
                         return 2;
                 }
-        if (optind != argc) {
+        if (optind != argc || (device && !assignment)) {
                 (void) fputs(usage, stderr);
                 return 2;
         }
 
-        if (receive(assignment, &received) < 0)
+        if (receive(assignment, device, &received) < 0)
                 return EXIT_FAILURE;
 
         prove(&proof, &received);

@@ -143,7 +143,7 @@ static int read_reply(sd_bus_message *reply, Received *received) {
         return r;
 }
 
-int received_from_bus(const char *path, Received *ret) {
+int received_from_bus(const char *path, const char *device, Received *ret) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -154,7 +154,10 @@ int received_from_bus(const char *path, Received *ret) {
         if (r < 0)
                 return log_error_errno(r, "Failed to connect to the system bus: %m");
 
-        r = sd_bus_call_method(bus, "org.assignd1", path, "org.assignd1.Assignment", "OpenDevices", &error, &reply, "a{sv}", 0);
+        if (device)
+                r = sd_bus_call_method(bus, "org.assignd1", path, "org.assignd1.Assignment", "OpenDevices", &error, &reply, "a{sv}", 1, "devices", "as", 1, device);
+        else
+                r = sd_bus_call_method(bus, "org.assignd1", path, "org.assignd1.Assignment", "OpenDevices", &error, &reply, "a{sv}", 0);
         if (r < 0)
                 return log_error_errno(r, "OpenDevices failed: %s: %s", error.name, error.message);
 

@@ -26,5 +26,5 @@ int received_find_shared(const Received *received, const char *name);
 /* Takes over the inherited fds that the JSON text of $ASSIGND_FDS tells of. Says what is wrong with it: -EINVAL, -ENOMEM. */
 int received_from_environment(const char *json, Received *ret);
 
-/* Calls OpenDevices of the assignment at the object path on the system bus. Says what went wrong. */
-int received_from_bus(const char *path, Received *ret);
+/* Calls OpenDevices of the assignment at the object path on the system bus, for one device or (NULL) for all. Says what went wrong. */
+int received_from_bus(const char *path, const char *device, Received *ret);
