@@ -97,26 +97,35 @@ static int property_get_companions(sd_bus *bus, const char *path, const char *in
         return append_records(m, &((const AssignmentView *) userdata)->assignment->records, /* all= */ false);
 }
 
+static int opened_compare(const void *a, const void *b) {
+        const OpenedFd *x = a, *y = b;
+
+        if (x->kind != y->kind)
+                return x->kind < y->kind ? -1 : 1;
+        if (x->group != y->group)
+                return x->group < y->group ? -1 : 1;
+        return pci_address_compare(&x->address, &y->address);
+}
+
 /* a{sh}: what all devices share, by name. */
-static int append_shared(sd_bus_message *m, const Operation *operation) {
+static int append_shared(sd_bus_message *m, const OpenedFd *fds, size_t n_fds) {
         int r;
 
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sh}");
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < operation->n_fds; i++) {
-                const OpenedFd *opened = &operation->fds[i];
+        for (size_t i = 0; i < n_fds; i++) {
                 char name[sizeof("group:4294967295")];
 
-                if (opened->kind == STEP_OPEN_IOMMUFD)
+                if (fds[i].kind == STEP_OPEN_IOMMUFD)
                         (void) snprintf(name, sizeof(name), "iommufd");
-                else if (opened->kind == STEP_OPEN_CONTAINER)
+                else if (fds[i].kind == STEP_OPEN_CONTAINER)
                         (void) snprintf(name, sizeof(name), "container");
-                else if (opened->kind == STEP_OPEN_GROUP)
-                        (void) snprintf(name, sizeof(name), "group:%" PRIu32, opened->group);
+                else if (fds[i].kind == STEP_OPEN_GROUP)
+                        (void) snprintf(name, sizeof(name), "group:%" PRIu32, fds[i].group);
                 else
                         continue;
-                r = sd_bus_message_append(m, "{sh}", name, opened->fd);
+                r = sd_bus_message_append(m, "{sh}", name, fds[i].fd);
                 if (r < 0)
                         return r;
         }
@@ -124,40 +133,40 @@ static int append_shared(sd_bus_message *m, const Operation *operation) {
 }
 
 /* a(sh): the devices by address. */
-static int append_opened_devices(sd_bus_message *m, const Operation *operation) {
+static int append_opened_devices(sd_bus_message *m, const OpenedFd *fds, size_t n_fds) {
         int r;
 
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "(sh)");
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < operation->n_fds; i++) {
-                const OpenedFd *opened = &operation->fds[i];
-
-                if (opened->kind != STEP_OPEN_CDEV && opened->kind != STEP_OPEN_DEVICE)
+        for (size_t i = 0; i < n_fds; i++) {
+                if (fds[i].kind != STEP_OPEN_CDEV && fds[i].kind != STEP_OPEN_DEVICE)
                         continue;
-                r = sd_bus_message_append(m, "(sh)", PCI_ADDRESS_FORMAT(&opened->address), opened->fd);
+                r = sd_bus_message_append(m, "(sh)", PCI_ADDRESS_FORMAT(&fds[i].address), fds[i].fd);
                 if (r < 0)
                         return r;
         }
         return sd_bus_message_close_container(m);
 }
 
-/* sd-bus duplicates the fds into the message. */
+/* sd-bus duplicates the fds into the message. Steps end in any order, and the caller gets them in one. */
 static int write_opened(sd_bus_message *m, const Operation *operation, int fd) {
-        Backend backend = BACKEND_GROUP;
+        OpenedFd fds[FDS_MAX];
+        size_t n_fds = operation->n_fds;
         int r;
 
-        for (size_t i = 0; i < operation->n_fds; i++)
-                if (operation->fds[i].kind == STEP_OPEN_IOMMUFD)
-                        backend = BACKEND_IOMMUFD;
+        if (n_fds == 0 || n_fds > FDS_MAX)
+                return -EMFILE;
+        memcpy(fds, operation->fds, n_fds * sizeof(*fds));
+        qsort(fds, n_fds, sizeof(*fds), opened_compare);
 
-        r = sd_bus_message_append_basic(m, 's', backend_to_string(backend));
+        r = sd_bus_message_append_basic(m, 's', backend_to_string(fds[0].kind == STEP_OPEN_IOMMUFD ? BACKEND_IOMMUFD : BACKEND_GROUP));
         if (r < 0)
                 return r;
-        r = append_shared(m, operation);
+        r = append_shared(m, fds, n_fds);
         if (r < 0)
                 return r;
-        return append_opened_devices(m, operation);
+        return append_opened_devices(m, fds, n_fds);
 }
 
 static bool names_device(char *const *devices, const PciAddress *address) {
@@ -223,7 +232,7 @@ static int method_open_devices(sd_bus_message *m, void *userdata, sd_bus_error *
                 return error_reply_errno(m, r, "The devices cannot be opened");
         if (refusal.code != REFUSAL_NONE)
                 return error_reply_refusal(m, &refusal);
-        return reply_with_opened(view->bus, m, operation, timeout_usec, write_opened);
+        return reply_at_end(view->bus, m, operation, timeout_usec, write_opened, NULL);
 }
 
 static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -22,7 +22,6 @@ struct Reply {
         sd_event_source *deadline;
         reply_write_t write;
         int fd;
-        bool opened; /* takes the operation's fds */
 };
 
 /* From now on nobody waits for it; what it holds for the caller is let go. */
@@ -87,9 +86,6 @@ static void on_ended(Operation *operation, void *userdata) {
                 if (r < 0)
                         (void) log_error_errno(r, "The reply to operation %" PRIu64 " cannot be sent: %m", operation->id);
         }
-
-        for (size_t i = 0; reply->opened && i < operation->n_fds; i++)
-                operation->fds[i].fd = safe_close(operation->fds[i].fd);
 }
 
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -160,17 +156,6 @@ int reply_at_end(Bus *bus, sd_bus_message *call, Operation *operation, uint64_t 
                 return r;
         if (fd)
                 reply->fd = TAKE_FD(*fd);
-        return 1;
-}
-
-int reply_with_opened(Bus *bus, sd_bus_message *call, Operation *operation, uint64_t timeout_usec, reply_write_t write) {
-        Reply *reply;
-        int r;
-
-        r = reply_new(bus, call, operation, timeout_usec, write, &reply);
-        if (r < 0)
-                return r;
-        reply->opened = true;
         return 1;
 }
 

@@ -8,7 +8,8 @@
 
 typedef struct Reply Reply;
 
-/* Puts what the method returns into `m`, after the operation ended well. `fd` is what reply_at_end() was given. */
+/* Puts what the method returns into `m`, after the operation ended well (the fds it opened are still there). `fd` is what
+ * reply_at_end() was given. */
 typedef int (*reply_write_t)(sd_bus_message *m, const Operation *operation, int fd);
 
 /* Comes before the operation is begun: 0 if one more call may wait, 1 after refusing `call`, or a negative errno. */
@@ -18,9 +19,6 @@ int reply_check_room(const Bus *bus, sd_bus_message *call);
  * taken over, and closed as soon as it is sent or nobody waits for it any more. timeout_usec counts from now; UINT64_MAX: no
  * deadline. Returns 1, as a method handler does that has taken care of the call, or a negative errno. */
 int reply_at_end(Bus *bus, sd_bus_message *call, Operation *operation, uint64_t timeout_usec, reply_write_t write, int *fd);
-
-/* The same with the fds that the operation opened: they are closed when the operation ended, sent or not. */
-int reply_with_opened(Bus *bus, sd_bus_message *call, Operation *operation, uint64_t timeout_usec, reply_write_t write);
 
 /* Answers `call` for an operation that has ended. Returns 1 or a negative errno. */
 int reply_now(sd_bus_message *call, const Operation *operation, reply_write_t write, int fd);

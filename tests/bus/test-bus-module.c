@@ -44,8 +44,7 @@ static int method_start_unit(sd_bus_message *m, void *userdata, sd_bus_error *er
         if (!systemd->result)
                 return sd_bus_error_set(error, "org.freedesktop.systemd1.NoSuchUnit", "Unit modprobe@vfio_pci.service not found.");
 
-        if (string_equal(systemd->result, "done"))
-                ck_assert_int_ge(simk_add_driver(systemd->fixture->tree->fd, "vfio-pci", SIMK_DRIVER_VFIO), 0);
+        ck_assert_int_ge(simk_add_driver(systemd->fixture->tree->fd, "vfio-pci", SIMK_DRIVER_VFIO), 0);
         ck_assert_int_ge(sd_bus_reply_method_return(m, "o", JOB), 0);
         if (systemd->forged_first)
                 forge_job_removed(systemd->fixture);
