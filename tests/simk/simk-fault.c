@@ -130,13 +130,20 @@ static bool count_down(int root_fd, const char *path, SimkCall call, const PciAd
         return fault->countdown == 0;
 }
 
+#define INSIDE SIMK_PATH("simk/inside-%d", (int) getpid())
+
+/* A process that is killed does not end before each of its threads has come back from the kernel. */
+static void crash(int root_fd) {
+        (void) simk_lock(root_fd, INSIDE, LOCK_EX);
+        _exit(CRASH_STATUS);
+}
+
 static void suffer(int root_fd, const char *path, const Fault *fault, SimkFault *effect) {
         if (fault->what == WHAT_FAIL)
                 effect->error = -fault->error;
-        else if (fault->what == WHAT_CRASH_BEFORE) {
-                (void) unlinkat(root_fd, path, 0);
-                _exit(CRASH_STATUS);
-        } else if (fault->what == WHAT_CRASH_DONE)
+        else if (fault->what == WHAT_CRASH_BEFORE)
+                effect->crash_before = true;
+        else if (fault->what == WHAT_CRASH_DONE)
                 effect->crash = true;
         else
                 effect->hang_fd = RET_NERRNO(openat(root_fd, path, O_RDONLY | O_CLOEXEC));
@@ -149,7 +156,7 @@ static int is_fault_name(const struct dirent *entry) {
 
 int simk_begin(int root_fd, SimkCall call, const PciAddress *address, const char *what, SimkFault *ret) {
         _cleanup_close_ int state = simk_lock(root_fd, SIMK_STATE_LOCK, LOCK_EX);
-        SimkFault effect = { .hang_fd = -EBADF };
+        SimkFault effect = { .hang_fd = -EBADF, .inside_fd = -EBADF };
         struct dirent **names = NULL;
         Fault fault;
         int r, n;
@@ -171,6 +178,13 @@ int simk_begin(int root_fd, SimkCall call, const PciAddress *address, const char
         free(names);
         if (n < 0)
                 return n;
+        if (effect.crash_before) {
+                state = safe_close(state);
+                crash(root_fd);
+        }
+        effect.inside_fd = simk_lock(root_fd, INSIDE, LOCK_SH);
+        if (effect.inside_fd < 0)
+                return effect.inside_fd;
 
         *ret = effect;
         return 0;
@@ -181,8 +195,9 @@ int simk_end(int root_fd, SimkCall call, const PciAddress *address, const char *
 
         (void) snprintf(text, sizeof(text), "%d", result < 0 ? result : 0);
         (void) append_trace(root_fd, "end", call, address, what, text);
+        fault->inside_fd = safe_close(fault->inside_fd);
         if (fault->crash)
-                _exit(CRASH_STATUS);
+                crash(root_fd);
         fault->hang_fd = safe_close(fault->hang_fd);
         return result;
 }

@@ -51,6 +51,8 @@ int simk_open_device(Kernel *kernel, int group_fd, const PciAddress *address);
 typedef struct SimkFault {
         int error;   /* negative errno, 0: none */
         int hang_fd; /* simk_wait_hang() blocks on it; -EBADF: none */
+        int inside_fd; /* held for as long as the call lasts */
+        bool crash_before;
         bool crash;  /* when done */
 } SimkFault;
 
