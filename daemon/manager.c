@@ -302,6 +302,19 @@ void manager_refresh_devices(Manager *manager, const RecordList *records) {
         }
 }
 
+/* Nobody tells when a disk has room again, so whoever is about to write looks. */
+static void probe_database(Manager *manager) {
+        int r;
+
+        if (db_is_healthy(manager->db))
+                return;
+        r = db_probe(manager->db);
+        if (r < 0)
+                log_warning_errno(r, "The database still cannot be written: %m");
+        else
+                log_notice("The database can be written again");
+}
+
 /* One that ended while its end is still being told of stays. */
 static bool forget_oldest_finished(Manager *manager) {
         size_t n_finished = 0, oldest = SIZE_MAX;
@@ -329,8 +342,7 @@ int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal,
                 return -ENOMEM;
         manager->operations = operations;
 
-        if (!db_is_healthy(manager->db))
-                (void) db_probe(manager->db); /* it may have mended; if not, the next write says so */
+        probe_database(manager);
         r = queue_push(&manager->queue, op);
         if (r == -EBUSY)
                 return refusal_set(ret_refusal, REFUSAL_BUSY, "Another operation works on a group of this one");
@@ -454,6 +466,7 @@ int manager_rescan(Manager *manager) {
 }
 
 int manager_reload(Manager *manager) {
+        probe_database(manager);
         return manager_rescan(manager);
 }
 

@@ -4,6 +4,7 @@
 #include "base/strutil.h"
 #include "daemon/audit.h"
 #include "daemon/manager.h"
+#include "daemon/records.h"
 
 static int find_record(const Assignment *assignment, const char *text, const DeviceRecord **ret, Refusal *refusal) {
         _cleanup_free_ char *escaped = NULL;
@@ -75,6 +76,23 @@ static int check_assignment(const Manager *manager, const Assignment *assignment
         return blockers.n_items > 0 ? refusal_from_blockers(refusal, &blockers) : 0;
 }
 
+/* For the trail: whose devices were asked for. */
+static int describe_assignment(const Assignment *assignment, Request *request, PlanResult *result) {
+        int r;
+
+        if (!assignment)
+                return 0;
+        r = string_copy(assignment->owner, &request->owner);
+        if (r < 0)
+                return r;
+        result->groups = calloc(assignment->n_groups, sizeof(uint32_t));
+        if (!result->groups)
+                return -ENOMEM;
+        memcpy(result->groups, assignment->groups, assignment->n_groups * sizeof(uint32_t));
+        result->n_groups = assignment->n_groups;
+        return records_addresses(&assignment->records, &result->devices);
+}
+
 static int open_journal_end(Operation *operation, void *userdata) {
         Manager *manager = userdata;
         _cleanup_strv_free_ char **devices = NULL;
@@ -133,17 +151,16 @@ int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *ca
         int r;
 
         *caller = (Caller) {};
-        r = check_form(devices, &result.refusal);
+        r = describe_assignment(assignment, &request, &result);
+        if (r >= 0)
+                r = check_form(devices, &result.refusal);
         if (r >= 0 && result.refusal.code == REFUSAL_NONE)
                 r = strv_copy(devices, &request.targets);
         if (r >= 0 && result.refusal.code == REFUSAL_NONE)
                 r = check_assignment(manager, assignment, id, &request.caller, &result.refusal);
-        if (r >= 0 && result.refusal.code == REFUSAL_NONE) {
-                r = string_copy(assignment->owner, &request.owner);
-                if (r >= 0)
-                        r = choose_records(assignment, devices, &records, &result.refusal);
-                items = records.items;
-        }
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
+                r = choose_records(assignment, devices, &records, &result.refusal);
+        items = records.items;
         if (r >= 0 && result.refusal.code == REFUSAL_NONE)
                 r = begin_open(manager, assignment, &records, &request, &result.refusal, &operation);
         if (r < 0)

@@ -258,8 +258,9 @@ START_TEST(another_user_can_neither_open_nor_release) {
         caller = (Caller) { .uid = 1000 };
         ck_assert_int_eq(manager_open(manager(), id, NULL, &caller, &refusal_of_open, &operation), 0);
         ck_assert_uint_eq(refusal_of_open.code, REFUSAL_DENIED);
-        assert_rows("SELECT verb, uid, error FROM audit_log WHERE outcome = 'refused' ORDER BY id",
-                    "release|1000|Denied\nrelease|1000|Denied\nopen|1000|Denied\n");
+        assert_rows("SELECT verb, owner, uid, error, devices FROM audit_log WHERE outcome = 'refused' ORDER BY id",
+                    "release|vm:a|1000|Denied|0000:02:00.0 0000:02:00.1\nrelease|vm:a|1000|Denied|0000:02:00.0 0000:02:00.1\n"
+                    "open|vm:a|1000|Denied|0000:02:00.0 0000:02:00.1\n");
         ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_ASSIGNED);
 }
 END_TEST

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/strutil.h"
 #include "daemon-scene.h"
@@ -236,6 +237,54 @@ START_TEST(an_operation_has_not_ended_before_its_last_rows_are_committed) {
 }
 END_TEST
 
+/* A disk that is full for every file that is longer than this. */
+static void limit_files(rlim_t bytes) {
+        struct rlimit limit;
+
+        ck_assert_ptr_ne(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+        ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        limit.rlim_cur = bytes;
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(a_full_disk_refuses_until_there_is_room_again) {
+        _cleanup_free_ char *before = scene_snapshot();
+
+        scene_start();
+        ck_assert_str_eq(manager_health(manager()), "ok");
+        limit_files(4096);
+        request_refused(make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL), REFUSAL_DEGRADED, "No space left");
+        request_refused(make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL), REFUSAL_DEGRADED, "No space left");
+        ck_assert_ptr_nonnull(strstr(manager_health(manager()), "degraded"));
+        assert_snapshot(before);
+        limit_files(RLIM_INFINITY);
+        (void) assign("vm:a", "0000:02:00.0");
+        ck_assert_str_eq(manager_health(manager()), "ok");
+}
+END_TEST
+
+START_TEST(a_disk_that_fills_in_the_middle_stops_the_operation_until_there_is_room) {
+        _cleanup_free_ char *before = scene_snapshot();
+        _cleanup_close_ int hang = -EBADF;
+        Operation *operation;
+
+        scene_start();
+        (void) assign("vm:a", "0000:02:00.0");
+        hang = simk_hang(daemon_scene.root, SIMK_UNBIND, &nic, 1);
+        operation = begin_release("vm:a");
+        await_trace("begin unbind 0000:02:00.0 vfio-pci");
+        limit_files(4096);
+        hang = safe_close(hang);
+        AWAIT(operation->stuck);
+        limit_files(RLIM_INFINITY);
+        await_end(operation);
+        ck_assert_int_eq(operation->state, OPERATION_DONE);
+        assert_snapshot(before);
+        ck_assert_int_eq(manager_reload(manager()), 0);
+        ck_assert_str_eq(manager_health(manager()), "ok");
+}
+END_TEST
+
 /* With an owner of its own. */
 
 static struct {
@@ -394,6 +443,8 @@ DAEMON_SUITE_WITH(&watched_ops, "operation",
                   a_database_that_cannot_be_written_refuses_before_the_kernel_is_touched,
                   a_database_that_fails_in_the_middle_is_asked_again_and_nothing_is_written_meanwhile,
                   an_operation_has_not_ended_before_its_last_rows_are_committed,
+                  a_full_disk_refuses_until_there_is_room_again,
+                  a_disk_that_fills_in_the_middle_stops_the_operation_until_there_is_room,
                   an_undo_that_cannot_be_planned_is_planned_later,
                   the_end_is_journalled_again_if_its_rows_fail_and_settled_once,
                   a_watcher_that_is_taken_back_hears_nothing,
