@@ -215,12 +215,22 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
         return remove(path);
 }
 
+/* Leaks and other things that sanitizers say at the end are failures too. */
+static void end_daemon_well(Fixture *fixture) {
+        if (fixture_end_daemon(fixture, SIGTERM) != 0) {
+                _cleanup_free_ char *log = fixture_read_log(fixture);
+
+                fputs(log, stderr);
+                ck_abort_msg("the daemon ended badly");
+        }
+}
+
 Fixture *fixture_free(Fixture *fixture) {
         if (!fixture)
                 return NULL;
 
         if (fixture->daemon_pid > 0)
-                (void) fixture_end_daemon(fixture, SIGTERM);
+                end_daemon_well(fixture);
         for (size_t i = 0; i < fixture->n_signals; i++)
                 sd_bus_message_unref(fixture->signals[i]);
         free(fixture->signals);

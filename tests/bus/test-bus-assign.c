@@ -249,6 +249,26 @@ START_TEST(open_hands_over_an_iommufd_and_devices) {
 }
 END_TEST
 
+START_TEST(opened_devices_come_in_the_order_of_their_addresses) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){ .host = FIXTURE_LAB_IOMMUFD });
+        _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "02:00.0");
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *all = NULL;
+        PciAddress first;
+        FixtureCall call;
+        int hang;
+
+        ck_assert_int_ge(pci_address_parse("0000:02:00.0", &first), 0);
+        hang = simk_hang(fixture->tree->fd, SIMK_OPEN_CDEV, &first, 1);
+        ck_assert_int_ge(hang, 0);
+        fixture_call_begin(fixture, &call, assignment, ASSIGND_ASSIGNMENT_INTERFACE, "OpenDevices", "a{sv}", 0);
+        ck_assert_int_ge(sd_bus_flush(fixture->bus), 0);
+        ck_assert_int_ge(simk_await(fixture->tree->fd, "end open-cdev 0000:02:00.1"), 0);
+        safe_close(hang);
+        all = fixture_call_end(&call);
+        check_opened(all, "iommufd", "iommufd", "0000:02:00.0 0000:02:00.1");
+}
+END_TEST
+
 START_TEST(the_daemon_keeps_no_copy_of_what_it_handed_over) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){ .host = FIXTURE_LAB_IOMMUFD });
         _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "02:00.0");
@@ -415,7 +435,7 @@ BUS_SUITE("bus-assign", plan_names_steps_and_companions_and_changes_nothing, pla
           assign_takes_the_whole_group_and_release_gives_it_back_exactly, release_works_by_target_and_on_the_assignment_too,
           listeners_hear_an_assignments_whole_life, properties_changed_carries_the_new_values, changes_of_one_turn_are_one_signal,
           devices_that_come_and_go_are_objects_that_come_and_go, open_hands_over_container_group_and_devices,
-          open_hands_over_an_iommufd_and_devices, the_daemon_keeps_no_copy_of_what_it_handed_over,
+          open_hands_over_an_iommufd_and_devices, opened_devices_come_in_the_order_of_their_addresses, the_daemon_keeps_no_copy_of_what_it_handed_over,
           more_fds_than_a_message_carries_are_refused_with_advice, the_end_of_a_lease_releases, a_lease_lasts_as_long_as_any_copy_of_it,
           ended_operations_can_be_asked_and_waited_for, only_the_last_ended_operations_stay_objects,
           a_step_that_fails_is_undone_and_the_caller_is_told_what_the_kernel_said, the_trail_tells_what_was_done_and_refused)
