@@ -14,6 +14,8 @@
 #include "daemon/recover.h"
 #include "host/tree.h"
 
+#define OPERATION_RETRY_USEC USEC_PER_SEC
+
 static const char *const group_state_table[_GROUP_STATE_MAX] = {
         [GROUP_STATE_HOST] = "host",
         [GROUP_STATE_RESERVED] = "reserved",
@@ -148,6 +150,7 @@ int manager_new(const Config *config, sd_event *event, Manager **ret) {
                 .launcher = { .path = config->worker_path, .sysfs_fd = manager->sysfs_fd, .dev_fd = manager->dev_fd },
                 .slow_usec = config->slow_usec,
                 .stuck_usec = config->stuck_usec,
+                .retry_usec = OPERATION_RETRY_USEC,
         };
         *ret = TAKE_PTR(manager);
         return 0;

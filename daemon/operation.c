@@ -9,8 +9,6 @@
 #include "daemon/journal.h"
 #include "daemon/step-failure.h"
 
-/* After a failure of ours (the database, memory) in the middle. */
-#define RETRY_USEC USEC_PER_SEC
 
 static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
         [OPERATION_RUNNING] = "running",
@@ -568,7 +566,7 @@ static void ensure_worker(Operation *operation) {
 static void try_again(Operation *operation, int error, const char *what) {
         log_error_errno(error, "Failed to %s operation %" PRIu64 ", trying again: %m", what, operation->id);
         operation->trying_again = true;
-        arm_timer(operation, RETRY_USEC);
+        arm_timer(operation, operation->context->retry_usec);
         set_stuck(operation, true);
 }
 

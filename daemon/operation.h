@@ -72,6 +72,7 @@ typedef struct OperationContext {
         ModuleLoader module_loader; /* load NULL: a needed module is a failed step (-ENOENT) */
         uint64_t slow_usec;         /* a step that takes longer is logged */
         uint64_t stuck_usec;        /* a step that takes longer makes the operation stuck */
+        uint64_t retry_usec;        /* until what failed in the middle (the database, memory) is tried again */
 } OperationContext;
 
 typedef struct Operation Operation;
