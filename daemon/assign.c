@@ -60,6 +60,30 @@ static int check_records(const Manager *manager, const Group *group, BlockerList
         return 0;
 }
 
+/* What could not be written back (a name that no driver can have) must not be taken away. */
+static int check_restorable(const Group *group, BlockerList *blockers) {
+        WorkerRequest request;
+        int r;
+
+        for (size_t i = 0; i < group->n_devices; i++) {
+                const Device *device = group->devices[i];
+                _cleanup_free_ char *text = NULL;
+
+                if (device->role != ROLE_ENDPOINT ||
+                    worker_request_make(WORKER_SET_OVERRIDE, 0, &device->address, group->number, device->driver_override, &request) >= 0)
+                        continue;
+                r = string_escape(device->driver_override, TARGET_TEXT_MAX, &text);
+                if (r < 0)
+                        return r;
+                r = blocker_list_add(blockers, BLOCKER_HOST_DRIVER_STAYS, group->number, PCI_ADDRESS_FORMAT(&device->address), false,
+                                     "%s has the driver_override '%s', which no driver can have as its name, and which could not be given back",
+                                     PCI_ADDRESS_FORMAT(&device->address), text);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int check_selection(const Manager *manager, const Request *request, const Selection *selection, BlockerList *blockers) {
         int r;
 
@@ -71,6 +95,9 @@ static int check_selection(const Manager *manager, const Request *request, const
                 if (r < 0)
                         return r;
                 r = check_records(manager, selection->groups[i], blockers);
+                if (r < 0)
+                        return r;
+                r = check_restorable(selection->groups[i], blockers);
                 if (r < 0)
                         return r;
         }

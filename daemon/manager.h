@@ -99,8 +99,8 @@ typedef struct PlanResult {
 
 void plan_result_done(PlanResult *result);
 
-/* What assign or release (request->verb) would do now; changes nothing, not even the audit trail. For release, targets may be
- * empty and the owner given, or the other way round. */
+/* What assign or release (request->verb) would do now; changes nothing, not even the audit trail. An assign needs no owner
+ * here. For release, targets may be empty and the owner given, or the other way round. */
 int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
 
 /* Each of these checks the request (request_check() included), and either refuses (0, *ret_refusal filled, *ret NULL;

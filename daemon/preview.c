@@ -2,16 +2,26 @@
 #include "daemon/assign.h"
 #include "daemon/release.h"
 
+/* Nobody has to be named to see what an assignment would do. */
+static Request for_somebody(const Request *request) {
+        Request named = *request;
+
+        if (named.verb == VERB_ASSIGN && !named.owner)
+                named.owner = (char *) "somebody";
+        return named;
+}
+
 int manager_plan(Manager *manager, const Request *request, PlanResult *ret) {
         _cleanup_(plan_result_done) PlanResult result = {};
         _cleanup_(record_list_done) RecordList records = {};
         _cleanup_(release_set_done) ReleaseSet set = {};
+        const Request named = for_somebody(request);
         int r;
 
-        r = request_check(request, &result.refusal);
+        r = request_check(&named, &result.refusal);
         if (r >= 0 && result.refusal.code == REFUSAL_NONE) {
                 if (request->verb == VERB_ASSIGN)
-                        r = assign_plan(manager, request, &records, &result);
+                        r = assign_plan(manager, &named, &records, &result);
                 else if (request->verb == VERB_RELEASE)
                         r = release_plan(manager, request, &set, &result);
                 else

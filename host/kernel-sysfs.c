@@ -82,11 +82,12 @@ int kernel_sysfs_unbind(Kernel *kernel, const PciAddress *address, const char *d
 }
 
 int kernel_sysfs_bind(Kernel *kernel, const PciAddress *address, const char *driver, char found[static WORKER_NAME_MAX]) {
-        int r;
+        int bound, r;
 
-        r = write_driver_attribute(kernel, driver, "bind", address);
-        if (r < 0)
-                return r;
+        bound = write_driver_attribute(kernel, driver, "bind", address);
+        if (bound < 0 && bound != -EBUSY)
+                return bound;
 
-        return read_driver(kernel, address, found);
+        r = read_driver(kernel, address, found);
+        return bound < 0 ? bound : r;
 }

@@ -15,7 +15,8 @@ typedef struct KernelOps {
         int (*set_override)(Kernel *kernel, const PciAddress *address, const char *driver, char found[static WORKER_NAME_MAX]);
         /* Writes the address to the named driver's `unbind`: -ENODEV if the device is not on that driver. */
         int (*unbind)(Kernel *kernel, const PciAddress *address, const char *driver, char found[static WORKER_NAME_MAX]);
-        /* Writes the address to the named driver's `bind`, which unlike drivers_probe tells why not. */
+        /* Writes the address to the named driver's `bind`, which unlike drivers_probe tells why not. -EBUSY: a driver is bound
+         * already (then `found` names it) or user space owns the group (`found` is empty). */
         int (*bind)(Kernel *kernel, const PciAddress *address, const char *driver, char found[static WORKER_NAME_MAX]);
         int (*open_iommufd)(Kernel *kernel);
         int (*open_cdev)(Kernel *kernel, const PciAddress *address);

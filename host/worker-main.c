@@ -149,6 +149,8 @@ static int run_step(WorkerState *state, const WorkerRequest *request, char found
 
         case WORKER_BIND:
                 r = kernel->ops->bind(kernel, &address, request->name, found);
+                if (r == -EBUSY && string_equal(found, request->name))
+                        return 0; /* an autoprobe was first, under the override that names this very driver */
                 return r == 0 && !string_equal(found, request->name) ? -EPROTO : r;
 
         case WORKER_OPEN_IOMMUFD:

@@ -53,6 +53,8 @@ static int bind_device(Kernel *kernel, const PciAddress *address, const char *dr
         r = fault.error ?: simk_do_bind(kernel->sysfs_fd, address, driver, fault.hang_fd);
         if (r == 0)
                 r = read_found(kernel, address, found);
+        else if (r == -EBUSY)
+                (void) read_found(kernel, address, found);
         return simk_end(kernel->sysfs_fd, SIMK_BIND, address, driver, &fault, r);
 }
 

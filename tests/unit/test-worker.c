@@ -70,9 +70,12 @@ static int played_bind(Kernel *kernel, const PciAddress *address, const char *dr
                 (void) snprintf(found, WORKER_NAME_MAX, "%d", sigismember(&blocked, SIGTERM) + sigismember(&blocked, SIGCHLD));
         } else if (string_equal(driver, "session"))
                 (void) snprintf(found, WORKER_NAME_MAX, "%d", getsid(0) == getpid());
-        else
-                (void) snprintf(found, WORKER_NAME_MAX, "%s", driver);
-        return 0;
+        else if (string_equal(driver, "other-was-first")) {
+                (void) snprintf(found, WORKER_NAME_MAX, "other");
+                return -EBUSY;
+        } else
+                (void) snprintf(found, WORKER_NAME_MAX, "%s", driver ?: "");
+        return driver && string_equal(driver, "autoprobe-was-first") ? -EBUSY : 0;
 }
 
 static int open_file(Kernel *kernel, const char *name) {
@@ -262,6 +265,15 @@ START_TEST(what_does_not_read_back_as_written_is_an_error_that_says_what_is_ther
         ck_assert_int_eq(answer_of(WORKER_SET_OVERRIDE, 0, "becomes-other")->error, -EPROTO);
         ck_assert_str_eq(stage.last.found, "other");
         ck_assert_int_eq(answer_of(WORKER_BIND, 0, "session")->error, -EPROTO);
+}
+END_TEST
+
+START_TEST(a_bind_that_finds_the_wanted_driver_there_is_done) {
+        start();
+        ck_assert_int_eq(answer_of(WORKER_BIND, 0, "autoprobe-was-first")->error, 0);
+        ck_assert_str_eq(stage.last.found, "autoprobe-was-first");
+        ck_assert_int_eq(answer_of(WORKER_BIND, 0, "other-was-first")->error, -EBUSY);
+        ck_assert_str_eq(stage.last.found, "other");
 }
 END_TEST
 
@@ -627,6 +639,7 @@ static int run_tests(void) {
         tcase_add_test(tcase, a_step_is_done_and_its_answer_says_what_was_found);
         tcase_add_test(tcase, the_kernels_errno_comes_back);
         tcase_add_test(tcase, what_does_not_read_back_as_written_is_an_error_that_says_what_is_there);
+        tcase_add_test(tcase, a_bind_that_finds_the_wanted_driver_there_is_done);
         tcase_add_test(tcase, each_of_many_steps_is_answered_once);
         tcase_add_test(tcase, a_step_that_opens_answers_with_the_fd);
         tcase_add_test(tcase, the_worker_keeps_no_fd_that_it_handed_out);
