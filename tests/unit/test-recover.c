@@ -230,7 +230,7 @@ START_TEST(a_release_that_hung_is_finished_once_the_holder_lets_go) {
         scene_start();
         await_end(act_assign());
         scene_stop();
-        hang = leave_worker(act_release, SIMK_UNBIND, &mate, "begin unbind 0000:02:00.1");
+        hang = leave_worker(act_release, SIMK_UNBIND, &mate, "begin unbind 0000:02:00.1 vfio-pci");
         scene_start();
         ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_STUCK);
         scene_stop(); /* and another restart, while it hangs */
