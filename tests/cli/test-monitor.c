@@ -37,12 +37,12 @@ static json_t *event_next(Process *process) {
 
 /* A second assignd, which says what we want: takes the name once the monitor has seen that the fake has left it. */
 static sd_bus *speaker_new(Stage *stage, Process *monitor) {
-        _cleanup_json_ json_t *stopped = NULL;
+        _cleanup_free_ char *stopped = NULL;
         sd_bus *bus;
 
         ck_assert_int_eq(kill(stage->fake, SIGKILL), 0);
-        stopped = event_next(monitor);
-        ck_assert_str_eq(json_text(stopped, "event"), "daemon-stopped");
+        stopped = line_read(monitor->out);
+        ck_assert_ptr_nonnull(strstr(stopped, "stopped"));
         ck_assert_int_ge(sd_bus_new(&bus), 0);
         ck_assert_int_ge(sd_bus_set_address(bus, stage->address), 0);
         ck_assert_int_ge(sd_bus_set_bus_client(bus, true), 0);
@@ -137,13 +137,12 @@ START_TEST(every_kind_of_event_has_a_name) {
 START_TEST(events_cannot_reach_the_terminal) {
         _cleanup_stage_ Stage *stage = stage_new(&ordinary);
         Process process = monitor_start(stage, false);
-        sd_bus *bus = speaker_new(stage);
-        _cleanup_free_ char *stopped = line_read(process.out), *started = line_read(process.out), *drift = NULL;
+        sd_bus *bus = speaker_new(stage, &process);
+        _cleanup_free_ char *started = line_read(process.out), *drift = NULL;
 
         ck_assert_int_ge(sd_bus_emit_signal(bus, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "Drift", "soos", "x", "/", "/", "a\x1b[2Jb\nc"), 0);
         ck_assert_int_ge(sd_bus_flush(bus), 0);
         drift = line_read(process.out);
-        ck_assert_ptr_nonnull(strstr(stopped, "assignd has stopped"));
         ck_assert_ptr_nonnull(strstr(started, "assignd has started"));
         ck_assert_ptr_nonnull(strstr(drift, "drift x in group -: a\\x1b[2Jb\\x0ac"));
         sd_bus_flush_close_unref(bus);
