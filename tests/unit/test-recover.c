@@ -219,6 +219,8 @@ START_TEST(a_worker_that_was_left_behind_is_waited_for_by_its_groups_only) {
         assert_snapshot(before);
         ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_HOST);
         assert_heard("group 14 changed host");
+        loop_drain();
+        ck_assert_uint_eq(count_heard("ready"), 1);
         assert_rows("SELECT verb, outcome FROM audit_log WHERE owner = 'vm:a' ORDER BY id", "assign|interrupted\nrecover|done\n");
 }
 END_TEST
