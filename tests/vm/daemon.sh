@@ -79,19 +79,20 @@ database_record() {
 # --- A program that keeps fds.
 
 # hold_begin ARGUMENT...: a consumer that keeps the devices of an assignment open until hold_end. Its output is in $scratch/hold.
-# Not below `check`, whose commands run in a shell of their own.
+# Not below `check`, whose commands run in a shell of their own; what is started in the background meanwhile gets 9>&-, or it
+# keeps the consumer from ending.
 hold_begin() {
         rm -f "$scratch/hold.in"
         mkfifo "$scratch/hold.in"
-        "$consumer" --hold "$@" <"$scratch/hold.in" >"$scratch/hold" 2>&1 &
+        "$consumer" --hold "$@" 9>&- <"$scratch/hold.in" >"$scratch/hold" 2>&1 &
         hold_pid=$!
-        exec {hold_input}>"$scratch/hold.in"
+        exec 9>"$scratch/hold.in"
         wait_for 60 grep -q '^holding$' "$scratch/hold"
 }
 
 # Its exit status: whether all its proofs held.
 hold_end() {
-        exec {hold_input}>&-
+        exec 9>&-
         wait "$hold_pid"
 }
 
