@@ -304,10 +304,6 @@ int announcer_new(Bus *bus, Announcer **ret) {
         r = sd_event_source_set_enabled(announcer->flush, SD_EVENT_OFF);
         if (r < 0)
                 return r;
-        /* After everything else of the turn, so that one signal tells all of it. */
-        r = sd_event_source_set_priority(announcer->flush, SD_EVENT_PRIORITY_IDLE);
-        if (r < 0)
-                return r;
         r = sd_event_source_set_description(announcer->flush, "announce");
         if (r < 0)
                 return r;

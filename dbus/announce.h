@@ -2,7 +2,8 @@
 #pragma once
 
 /* Tells the bus what the manager tells its observer. Objects that appear and vanish are announced at once; changes of
- * properties are gathered and sent once a turn of the event loop, with the values they have then. */
+ * properties are gathered and sent in the next turn of the event loop, once an object, with the values it has then. Nothing
+ * that keeps the loop busy holds them up. */
 
 #include "dbus/bus.h"
 

@@ -348,6 +348,10 @@ const char *fixture_error_text(sd_bus_message *answer) {
         return error->message;
 }
 
+void fixture_settle(Fixture *fixture) {
+        sd_bus_message_unref(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, "org.freedesktop.DBus.Peer", "Ping", ""));
+}
+
 static sd_bus_message *get_property(Fixture *fixture, const char *path, const char *interface, const char *property, const char *type) {
         sd_bus_message *answer = fixture_call_well(fixture, path, "org.freedesktop.DBus.Properties", "Get", "ss", interface, property);
 
@@ -420,7 +424,7 @@ sd_bus_message *fixture_await_signal(Fixture *fixture, const char *member, const
 unsigned fixture_count_signals(Fixture *fixture, const char *member, const char *path) {
         unsigned n = 0;
 
-        sd_bus_message_unref(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, "org.freedesktop.DBus.Peer", "Ping", ""));
+        fixture_settle(fixture);
         for (size_t i = 0; i < fixture->n_signals; i++)
                 n += signal_is(fixture->signals[i], member, path);
         return n;

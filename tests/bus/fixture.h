@@ -103,6 +103,9 @@ sd_bus_message *fixture_call_end(FixtureCall *call);
 char *fixture_get_text(Fixture *fixture, const char *path, const char *interface, const char *property);
 unsigned fixture_get_u32(Fixture *fixture, const char *path, const char *interface, const char *property);
 
+/* A round trip: what the daemon had begun to do in the turn of its last answer is over. */
+void fixture_settle(Fixture *fixture);
+
 /* Gathers the signals of the daemon from now on. */
 void fixture_listen(Fixture *fixture);
 
