@@ -53,7 +53,7 @@ static void write_bus_config(const Fixture *fixture, const char *path) {
                 "\"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
                 "<busconfig><type>system</type><listen>%s</listen><auth>EXTERNAL</auth>\n%s"
                 "<limit name=\"max_message_size\">33554432</limit><limit name=\"max_message_unix_fds\">16</limit>"
-                "<limit name=\"max_connections_per_user\">1000</limit></busconfig>\n",
+                "<limit name=\"max_connections_per_user\">1000</limit><limit name=\"max_replies_per_connection\">4000</limit></busconfig>\n",
                 fixture->address, fixture->setup.policy == FIXTURE_POLICY_OPEN ? open_rules : system_rules);
 }
 

@@ -91,6 +91,27 @@ static unsigned count(sd_bus_message *m, const char *field, const char *text) {
 
                 n += !text || string_equal(found, text);
         }
+        ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
+        return n;
+}
+
+unsigned message_pass_count(sd_bus_message *m, const char *key, const char *field, const char *text) {
+        unsigned n = 0;
+
+        ck_assert_int_gt(sd_bus_message_enter_container(m, 'a', "{sv}"), 0);
+        while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+                const char *name;
+
+                ck_assert_int_ge(sd_bus_message_read_basic(m, 's', &name), 0);
+                if (string_equal(name, key)) {
+                        ck_assert_int_gt(sd_bus_message_enter_container(m, 'v', "aa{sv}"), 0);
+                        n = count(m, field, text);
+                        ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
+                } else
+                        ck_assert_int_ge(sd_bus_message_skip(m, "v"), 0);
+                ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
+        }
+        ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
         return n;
 }
 

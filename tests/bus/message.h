@@ -20,6 +20,9 @@ char *message_get_texts(sd_bus_message *m, const char *key);
 /* How many dictionaries the aa{sv} of `key` holds whose entry `field` has the text `text` (NULL: all of them). */
 unsigned message_count(sd_bus_message *m, const char *key, const char *field, const char *text);
 
+/* The same for the a{sv} at the message's position, moving behind it. */
+unsigned message_pass_count(sd_bus_message *m, const char *key, const char *field, const char *text);
+
 /* The blockers in the body of an error (s message, aa{sv} blockers) that have the code (NULL: all). */
 unsigned message_count_blockers(sd_bus_message *error, const char *code);
 

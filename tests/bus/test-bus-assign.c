@@ -203,6 +203,19 @@ START_TEST(devices_that_come_and_go_are_objects_that_come_and_go) {
 }
 END_TEST
 
+START_TEST(what_the_kernel_tells_is_told_on_without_a_rescan) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        PciAddress address;
+
+        ck_assert_int_ge(pci_address_parse("0000:02:00.0", &address), 0);
+        fixture_listen(fixture);
+        ck_assert_int_ge(simk_unbind(fixture->tree->fd, &address, "e1000e"), 0); /* by somebody else */
+        await_change(fixture, NIC_0, "Driver", "");
+        ck_assert_int_ge(simk_bind(fixture->tree->fd, &address, "e1000e"), 0);
+        await_change(fixture, NIC_0, "Driver", "e1000e");
+}
+END_TEST
+
 /* Reads (s a{sh} a(sh)) and checks that what it names is `shared` and `devices`, each joined by blanks, and that every fd is one. */
 static void check_opened(sd_bus_message *m, const char *backend, const char *shared, const char *devices) {
         char names[2][256] = {};
@@ -431,11 +444,68 @@ START_TEST(the_trail_tells_what_was_done_and_refused) {
 }
 END_TEST
 
+START_TEST(the_trail_comes_in_pages) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "02:00.0");
+        uint64_t after = 0;
+        unsigned n_rows = 0, n_pages = 0;
+
+        for (unsigned i = 0; i < 25; i++)
+                sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_OWNED, MANAGER, "Assign", "sasa{sv}", "vm:web2", 1, "02:00.0", 0));
+        for (bool more = true; more; n_pages++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *page = NULL;
+
+                page = fixture_call_well(fixture, MANAGER, "ListAudit", "ta{sv}u", after, 0, 10);
+                ck_assert_int_gt(sd_bus_message_enter_container(page, 'a', "(ta{sv})"), 0);
+                more = !sd_bus_message_at_end(page, /* complete= */ false);
+                while (sd_bus_message_enter_container(page, 'r', "ta{sv}") > 0) {
+                        uint64_t id;
+
+                        ck_assert_int_ge(sd_bus_message_read(page, "t", &id), 0);
+                        ck_assert_uint_eq(id, ++after); /* without gaps */
+                        ck_assert_ptr_nonnull(message_pass_text(page, "verb"));
+                        ck_assert_int_ge(sd_bus_message_exit_container(page), 0);
+                        n_rows++;
+                }
+        }
+        ck_assert_uint_eq(n_rows, 26);
+        ck_assert_uint_eq(n_pages, 4);
+}
+END_TEST
+
+START_TEST(the_trail_is_filtered_by_what_is_asked_for) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_free_ char *first = fixture_assign(fixture, "vm:web1", "02:00.0"), *second = fixture_assign(fixture, "vm:web2", "01:00.0");
+        static const struct {
+                const char *field;
+                const char *value;
+                unsigned n_rows;
+        } filters[] = {
+                { "owner", "vm:web1", 1 },   { "owner", "vm:web", 0 },        { "verb", "assign", 2 },  { "verb", "release", 0 },
+                { "outcome", "done", 2 },    { "outcome", "refused", 0 },     { "device", "02:00.1", 1 }, { "device", "0000:01:00.0", 1 },
+                { "device", "03:00.0", 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(filters); i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *page = NULL;
+                unsigned n = 0;
+
+                page = fixture_call_well(fixture, MANAGER, "ListAudit", "ta{sv}u", UINT64_C(0), 1, filters[i].field, "s", filters[i].value, 0);
+                ck_assert_int_gt(sd_bus_message_enter_container(page, 'a', "(ta{sv})"), 0);
+                for (; !sd_bus_message_at_end(page, /* complete= */ false); n++)
+                        ck_assert_int_ge(sd_bus_message_skip(page, "(ta{sv})"), 0);
+                ck_assert_msg(n == filters[i].n_rows, "%s=%s gives %u rows", filters[i].field, filters[i].value, n);
+        }
+}
+END_TEST
+
 BUS_SUITE("bus-assign", plan_names_steps_and_companions_and_changes_nothing, plan_of_what_is_not_viable_is_a_plan_with_blockers,
           assign_takes_the_whole_group_and_release_gives_it_back_exactly, release_works_by_target_and_on_the_assignment_too,
           listeners_hear_an_assignments_whole_life, properties_changed_carries_the_new_values, changes_of_one_turn_are_one_signal,
-          devices_that_come_and_go_are_objects_that_come_and_go, open_hands_over_container_group_and_devices,
+          devices_that_come_and_go_are_objects_that_come_and_go,
+          what_the_kernel_tells_is_told_on_without_a_rescan, open_hands_over_container_group_and_devices,
           open_hands_over_an_iommufd_and_devices, opened_devices_come_in_the_order_of_their_addresses, the_daemon_keeps_no_copy_of_what_it_handed_over,
           more_fds_than_a_message_carries_are_refused_with_advice, the_end_of_a_lease_releases, a_lease_lasts_as_long_as_any_copy_of_it,
           ended_operations_can_be_asked_and_waited_for, only_the_last_ended_operations_stay_objects,
-          a_step_that_fails_is_undone_and_the_caller_is_told_what_the_kernel_said, the_trail_tells_what_was_done_and_refused)
+          a_step_that_fails_is_undone_and_the_caller_is_told_what_the_kernel_said, the_trail_tells_what_was_done_and_refused, the_trail_comes_in_pages,
+          the_trail_is_filtered_by_what_is_asked_for)

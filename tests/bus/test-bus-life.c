@@ -215,6 +215,37 @@ START_TEST(a_deadline_passes_and_the_operation_goes_on) {
 }
 END_TEST
 
+/* The system bus lets a connection have 128 calls pending, and has many connections: so the daemon counts. */
+START_TEST(more_calls_than_may_wait_are_refused_and_the_others_answered) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        const PciAddress address = nic_0();
+        int hang = simk_hang(fixture->tree->fd, SIMK_UNBIND, &address, 1);
+        unsigned n_done = 0, n_refused = 0;
+        static FixtureCall calls[1100];
+
+        ck_assert_int_ge(hang, 0);
+        sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, MANAGER, "Assign", "sasa{sv}", "vm:web1", 1, "02:00.0", 1, "timeout_usec",
+                                                  "t", UINT64_C(0)));
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++)
+                fixture_call_begin(fixture, &calls[i], ASSIGND_OPERATION_PREFIX "/1", ASSIGND_OPERATION_INTERFACE, "Wait", "a{sv}", 1, "timeout_usec", "t",
+                                   UINT64_MAX);
+        fixture_settle(fixture);
+        sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_LIMITS_EXCEEDED, MANAGER, "Assign", "sasa{sv}", "vm:web2", 1, "01:00.0", 0));
+        safe_close(hang);
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = fixture_call_end(&calls[i]);
+
+                if (sd_bus_message_is_method_error(answer, ASSIGND_ERROR_LIMITS_EXCEEDED))
+                        n_refused++;
+                else if (!sd_bus_message_is_method_error(answer, NULL))
+                        n_done++;
+        }
+        ck_assert_uint_ge(n_done, 1000);
+        ck_assert_uint_eq(n_done + n_refused, ELEMENTSOF(calls));
+        ck_assert_uint_ge(n_refused, 76);
+}
+END_TEST
+
 START_TEST(no_time_at_all_is_a_deadline_too) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
         const char *operation = ASSIGND_OPERATION_PREFIX "/1";
@@ -394,6 +425,6 @@ BUS_SUITE("bus-life", a_taken_name_ends_the_start_with_a_sentence, no_bus_ends_t
           a_lost_bus_ends_the_daemon_for_systemd_to_start_it_again, a_database_that_is_none_ends_the_start_and_stays_as_it_was,
           stop_and_start_leave_assignments_as_they_are, termination_is_announced, hangup_looks_at_everything_afresh,
           the_watchdog_is_served_when_systemd_asks_for_it, an_idle_daemon_has_no_timer_that_would_wake_it, a_deadline_passes_and_the_operation_goes_on,
-          no_time_at_all_is_a_deadline_too, an_operation_goes_on_when_its_caller_leaves,
+          more_calls_than_may_wait_are_refused_and_the_others_answered, no_time_at_all_is_a_deadline_too, an_operation_goes_on_when_its_caller_leaves,
           a_lease_whose_caller_leaves_before_it_is_given_leaves_nothing, a_lease_that_came_too_late_leaves_nothing,
           fds_that_nobody_waits_for_any_more_are_closed, every_call_is_answered_exactly_once)

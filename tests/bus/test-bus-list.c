@@ -115,6 +115,65 @@ START_TEST(explain_tells_who_comes_along_and_what_stands_in_the_way) {
 }
 END_TEST
 
+START_TEST(a_device_without_a_group_is_shown_and_explained) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){ .no_daemon = true });
+        const char *path = ASSIGND_DEVICE_PREFIX "/0000_0b_00_0";
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        _cleanup_free_ char *group = NULL;
+
+        ck_assert_int_ge(treegen_add_device(fixture->tree->fd, &(TreeDevice){ .address = "0000:0b:00.0", .parent = "0000:00:07.0", .vendor = 0x8086,
+                                                                              .device = 0x10d3, .class = 0x020000, .group = TREEGEN_NO_GROUP }), 0);
+        fixture_start_daemon(fixture);
+        group = fixture_get_text(fixture, path, ASSIGND_DEVICE_INTERFACE, "Group");
+        ck_assert_str_eq(group, "/");
+        ck_assert_uint_eq(fixture_get_u32(fixture, path, ASSIGND_DEVICE_INTERFACE, "GroupNumber"), UINT32_MAX);
+
+        answer = fixture_call_well(fixture, MANAGER, "Explain", "sa{sv}", "0b:00.0", 0);
+        ck_assert_uint_eq(message_count(answer, "Blockers", "code", "no-iommu"), 1);
+        ck_assert_uint_eq(message_count(answer, "Members", "Address", NULL), 0);
+        ck_assert_ptr_nonnull(strstr(message_get_text(answer, "Text"), "in no IOMMU group"));
+        sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_NOT_VIABLE, MANAGER, "Assign", "sasa{sv}", "vm:web1", 1, "0b:00.0", 0));
+}
+END_TEST
+
+START_TEST(a_virtual_function_and_its_parent_know_each_other) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        _cleanup_free_ char *parent = NULL, *functions = NULL, *resets = NULL;
+
+        parent = fixture_get_text(fixture, ASSIGND_DEVICE_PREFIX "/0000_05_00_1", ASSIGND_DEVICE_INTERFACE, "PhysicalFunction");
+        ck_assert_str_eq(parent, "0000:05:00.0");
+        answer = fixture_call_well(fixture, ASSIGND_DEVICE_PREFIX "/0000_05_00_0", "org.freedesktop.DBus.Properties", "GetAll", "s",
+                                   ASSIGND_DEVICE_INTERFACE);
+        functions = message_get_texts(answer, "VirtualFunctions");
+        ck_assert_str_eq(functions, "0000:05:00.1 0000:05:00.2");
+        resets = message_get_texts(answer, "ResetMethods");
+        ck_assert_str_eq(resets, "flr bus");
+        ck_assert_str_eq(message_get_text(answer, "Vendor"), "1b36");
+        ck_assert_str_eq(message_get_text(answer, "Class"), "010802");
+        ck_assert_str_eq(message_get_text(answer, "Revision"), "02");
+        ck_assert_str_eq(message_get_text(answer, "PhysicalFunction"), "");
+}
+END_TEST
+
+START_TEST(groups_list_their_members_in_one_call) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *list = NULL, *group = NULL;
+        unsigned n_members = 0, n_devices = 0;
+
+        list = fixture_call_well(fixture, MANAGER, "ListGroups", "a{sv}", 1, "all", "b", 1);
+        ck_assert_int_gt(sd_bus_message_enter_container(list, 'a', "(oa{sv})"), 0);
+        while (sd_bus_message_enter_container(list, 'r', "oa{sv}") > 0) {
+                ck_assert_int_ge(sd_bus_message_skip(list, "o"), 0);
+                n_members += message_pass_count(list, "Members", "Address", NULL);
+                ck_assert_int_ge(sd_bus_message_exit_container(list), 0);
+        }
+        group = fixture_call_well(fixture, MANAGER, "ListDevices", "a{sv}", 0);
+        n_devices = count_items(group, "Role", "endpoint", NULL);
+        ck_assert_uint_eq(n_members, n_devices);
+}
+END_TEST
+
 /* "  <interface name="X"> ... </interface>" of an introspection. */
 static char *cut_interface(const char *xml, const char *interface) {
         _cleanup_free_ char *head = NULL;
@@ -206,5 +265,6 @@ START_TEST(ten_thousand_devices_fit_into_every_answer) {
 END_TEST
 
 BUS_SUITE("bus-list", lists_hold_every_device_and_group, objects_are_found_by_any_form_of_an_address, paths_that_are_no_object_have_no_properties,
-          explain_tells_who_comes_along_and_what_stands_in_the_way, introspection_is_what_the_shipped_interface_files_say, all_objects_are_enumerated,
+          explain_tells_who_comes_along_and_what_stands_in_the_way, a_device_without_a_group_is_shown_and_explained,
+          a_virtual_function_and_its_parent_know_each_other, groups_list_their_members_in_one_call, introspection_is_what_the_shipped_interface_files_say, all_objects_are_enumerated,
           ten_thousand_devices_fit_into_every_answer)
