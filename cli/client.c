@@ -131,6 +131,12 @@ static bool is_unreachable(const char *name) {
         return failure_exit_code(name) == EXIT_CODE_NO_DAEMON;
 }
 
+/* What the bus itself says of a denied message is about rules and process ids, and not for people. */
+static bool is_denied_by_bus(sd_bus_message *reply) {
+        return string_equal(sd_bus_message_get_sender(reply), "org.freedesktop.DBus") &&
+               sd_bus_error_has_name(sd_bus_message_get_error(reply), SD_BUS_ERROR_ACCESS_DENIED);
+}
+
 /* The body of a refusal is (s message, aa{sv} blockers); others have the message alone. */
 static int failure_of_reply(Cli *cli, sd_bus_message *reply) {
         const sd_bus_error *error = sd_bus_message_get_error(reply);
@@ -145,6 +151,8 @@ static int failure_of_reply(Cli *cli, sd_bus_message *reply) {
         if (is_unreachable(error->name))
                 return failure_set(&cli->failure, error->name, NULL, "assignd%s%s cannot be reached: %s", cli->options.host ? " of " : "",
                                    cli->options.host ?: "", message);
+        if (is_denied_by_bus(reply))
+                return failure_set(&cli->failure, error->name, NULL, "The system bus lets this user send nothing to assignd; root may.");
         return failure_set(&cli->failure, error->name, shape_blockers(blockers), "%s", message);
 }
 

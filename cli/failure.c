@@ -10,7 +10,8 @@
 #include "cli/shape.h"
 #include "dbus/names.h"
 
-#define SPAWN_ERROR_PREFIX "org.freedesktop.DBus.Error.Spawn."
+/* What activation answers when there is nothing to start: by the bus itself, and by systemd (masked, no such unit). */
+static const char *const activation_errors[] = { "org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1." };
 
 static const struct {
         const char *name;
@@ -69,8 +70,9 @@ ExitCode failure_exit_code(const char *name) {
                 if (string_equal(name, exit_codes[i].name))
                         return exit_codes[i].code;
 
-        if (name && strncmp(name, SPAWN_ERROR_PREFIX, strlen(SPAWN_ERROR_PREFIX)) == 0)
-                return EXIT_CODE_NO_DAEMON;
+        for (size_t i = 0; name && i < ELEMENTSOF(activation_errors); i++)
+                if (strncmp(name, activation_errors[i], strlen(activation_errors[i])) == 0)
+                        return EXIT_CODE_NO_DAEMON;
         return EXIT_CODE_FAILED;
 }
 

@@ -337,7 +337,7 @@ START_TEST(every_error_has_its_exit_code) {
                 { "org.assignd1.Error.Owned", 4 }, { "org.assignd1.Error.Stuck", 5 }, { "org.assignd1.Error.Timeout", 5 },
                 { "org.assignd1.Error.Quarantined", 5 }, { "org.assignd1.Error.NotViable", 6 }, { "org.assignd1.Error.IdentityChanged", 6 },
                 { "org.assignd1.Error.NoSuchDevice", 7 }, { "org.assignd1.Error.NoSuchGroup", 7 }, { "org.assignd1.Error.NoSuchOwner", 7 },
-                { "org.freedesktop.DBus.Error.ServiceUnknown", 8 }, { "org.freedesktop.DBus.Error.NameHasNoOwner", 8 },
+                { "org.freedesktop.systemd1.UnitMasked", 8 }, { "org.freedesktop.DBus.Error.ServiceUnknown", 8 }, { "org.freedesktop.DBus.Error.NameHasNoOwner", 8 },
                 { "org.freedesktop.DBus.Error.NoReply", 8 }, { "org.freedesktop.DBus.Error.Disconnected", 8 },
                 { "org.freedesktop.DBus.Error.Spawn.ChildExited", 8 }, { "org.assignd1.Error.Degraded", 1 },
                 { "org.assignd1.Error.LimitsExceeded", 1 }, { "org.freedesktop.DBus.Error.NotSupported", 1 }, { "what.ever", 1 }, { NULL, 1 },
