@@ -103,7 +103,7 @@ static int open_database(Manager *manager) {
         if (r < 0)
                 return log_error_errno(r, "Failed to open the database %s: %m", path);
         if (problem != DB_OK) {
-                log_error("The database %s cannot be used: %s. Nothing was changed", path, db_problem_to_string(problem));
+                log_error("The database %s cannot be used: it %s. Nothing was changed", path, db_problem_to_string(problem));
                 return -EUCLEAN;
         }
         return 0;
