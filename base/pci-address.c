@@ -71,14 +71,26 @@ int pci_address_parse(const char *s, PciAddress *ret) {
         return 0;
 }
 
-const char *pci_address_format(const PciAddress *a, char buffer[static PCI_ADDRESS_STRING_MAX]) {
-        (void) snprintf(buffer, PCI_ADDRESS_STRING_MAX, "%04x:%02x:%02x.%x", a->domain, a->bus, a->slot & 0x1fU, a->function & 7U);
+/* By hand: a list of many devices is made of little else. */
+static const char *format(const PciAddress *a, char separator, char last_separator, char *buffer) {
+        char *p = hex_write(buffer, a->domain, 4);
+
+        *p++ = separator;
+        p = hex_write(p, a->bus, 2);
+        *p++ = separator;
+        p = hex_write(p, a->slot & 0x1fU, 2);
+        *p++ = last_separator;
+        p = hex_write(p, a->function & 7U, 1);
+        *p = '\0';
         return buffer;
 }
 
+const char *pci_address_format(const PciAddress *a, char buffer[static PCI_ADDRESS_STRING_MAX]) {
+        return format(a, ':', '.', buffer);
+}
+
 const char *pci_address_format_path(const PciAddress *a, char buffer[static PCI_ADDRESS_STRING_MAX]) {
-        (void) snprintf(buffer, PCI_ADDRESS_STRING_MAX, "%04x_%02x_%02x_%x", a->domain, a->bus, a->slot & 0x1fU, a->function & 7U);
-        return buffer;
+        return format(a, '_', '_', buffer);
 }
 
 int pci_address_parse_path(const char *s, PciAddress *ret) {

@@ -156,6 +156,16 @@ int hex_digit(char c) {
         return -EINVAL;
 }
 
+char *hex_write(char *p, uint32_t value, unsigned min) {
+        unsigned n = min;
+
+        while (n < 8 && value >> 4 * n != 0)
+                n++;
+        while (n > 0)
+                *p++ = "0123456789abcdef"[value >> 4 * --n & 0xf];
+        return p;
+}
+
 int parse_u64(const char *s, unsigned base, uint64_t *ret) {
         uint64_t value = 0;
 

@@ -39,6 +39,9 @@ bool string_is_printable(const char *s, size_t max);
 /* The value of a hexadecimal digit of either case, else -EINVAL. */
 int hex_digit(char c);
 
+/* Writes `value` in lower-case hexadecimal digits, at least `min` of them (up to 8), and no NUL. Returns where it ends. */
+char *hex_write(char *p, uint32_t value, unsigned min);
+
 /* Parses an unsigned decimal or hexadecimal number (no sign, no blanks, no "0x"), all of it. -EINVAL, -ERANGE. */
 int parse_u32(const char *s, unsigned base, uint32_t *ret);
 int parse_u64(const char *s, unsigned base, uint64_t *ret);

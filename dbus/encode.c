@@ -220,9 +220,9 @@ static int encode_member(sd_bus_message *m, const Device *device) {
         };
         int r;
 
-        (void) snprintf(vendor, sizeof(vendor), "%04x", device->identity.vendor);
-        (void) snprintf(number, sizeof(number), "%04x", device->identity.device);
-        (void) snprintf(class, sizeof(class), "%06x", device->identity.class & 0xffffffU);
+        *hex_write(vendor, device->identity.vendor, 4) = '\0';
+        *hex_write(number, device->identity.device, 4) = '\0';
+        *hex_write(class, device->identity.class & 0xffffffU, 6) = '\0';
 
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
         if (r < 0)

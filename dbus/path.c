@@ -9,7 +9,7 @@
 const char *path_format_device(const PciAddress *address, char buffer[static OBJECT_PATH_MAX]) {
         char element[PCI_ADDRESS_STRING_MAX];
 
-        (void) snprintf(buffer, OBJECT_PATH_MAX, ASSIGND_DEVICE_PREFIX "/%s", pci_address_format_path(address, element));
+        (void) stpcpy(stpcpy(buffer, ASSIGND_DEVICE_PREFIX "/"), pci_address_format_path(address, element));
         return buffer;
 }
 

@@ -148,6 +148,25 @@ START_TEST(numbers_end_where_their_type_ends) {
 }
 END_TEST
 
+START_TEST(hexadecimal_digits_are_at_least_the_wanted_ones) {
+        static const struct {
+                uint32_t value;
+                unsigned min;
+                const char *expected;
+        } cases[] = {
+                { 0, 1, "0" }, { 0, 4, "0000" }, { 0x1f, 1, "1f" }, { 0x8086, 4, "8086" }, { 0x1234a, 4, "1234a" },
+                { 0xffffffff, 4, "ffffffff" }, { 0x80000000, 8, "80000000" }, { 7, 8, "00000007" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char text[9];
+
+                *hex_write(text, cases[i].value, cases[i].min) = '\0';
+                ck_assert_str_eq(text, cases[i].expected);
+        }
+}
+END_TEST
+
 START_TEST(words_are_found_in_tables_with_gaps) {
         static const char *const table[] = { "zero", NULL, "two" };
 
@@ -192,5 +211,6 @@ SUITE("strutil",
       printable_is_valid_utf8_without_controls_and_bounded,
       numbers_are_digits_and_nothing_else,
       numbers_end_where_their_type_ends,
+      hexadecimal_digits_are_at_least_the_wanted_ones,
       words_are_found_in_tables_with_gaps,
       string_arrays_grow_and_are_copied)
