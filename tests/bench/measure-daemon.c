@@ -11,10 +11,18 @@
 #define N_LARGEST 10000U
 
 static void print_of_size(const char *row, unsigned n_devices, uint64_t value) {
-        char name[64];
+        char name[128];
 
         (void) snprintf(name, sizeof(name), "%s-%u", row, n_devices);
         sample_print(name, value);
+}
+
+static void measure_start(const char *row, Daemon *daemon, unsigned n_devices) {
+        char cpu_row[64];
+
+        print_of_size(row, n_devices, daemon_start_usec(daemon));
+        (void) snprintf(cpu_row, sizeof(cpu_row), "%s-cpu", row);
+        print_of_size(cpu_row, n_devices, daemon_cpu_usec(daemon));
 }
 
 static void measure_list(Daemon *daemon, unsigned n_devices) {
@@ -37,9 +45,9 @@ static void measure_size(const char *program, unsigned n_devices, unsigned n_rou
         daemon_prepare(&daemon, program, n_devices, 4 * n_devices / 10);
         for (unsigned i = 0; i < n_rounds; i++) {
                 daemon_forget(&daemon);
-                print_of_size("first-start", n_devices, daemon_start_usec(&daemon));
+                measure_start("first-start", &daemon, n_devices);
                 daemon_stop(&daemon);
-                print_of_size("start", n_devices, daemon_start_usec(&daemon));
+                measure_start("start", &daemon, n_devices);
 
                 for (unsigned k = 0; k < 3; k++)
                         measure_list(&daemon, n_devices);
