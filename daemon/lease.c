@@ -11,6 +11,7 @@ struct Lease {
         int fd;
         sd_event_source *source;
         bool ended;
+        bool tried; /* a release was begun since `retry` last ran out */
         sd_event_source *retry; /* after a release that could not begin */
 };
 
@@ -64,14 +65,19 @@ bool lease_has_ended(const Lease *lease) {
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
-        lease_settle(userdata);
+        Lease *lease = userdata;
+
+        lease->retry = sd_event_source_disable_unref(lease->retry);
+        lease->tried = false;
+        lease_settle(lease);
         return 0;
 }
 
 static void retry_later(Lease *lease) {
         int r;
 
-        lease->retry = sd_event_source_disable_unref(lease->retry);
+        if (lease->retry)
+                return;
         r = sd_event_add_time_relative(lease->manager->event, &lease->retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, lease);
         if (r < 0)
                 log_error_errno(r, "Assignment %" PRIu64 " stays until somebody releases it: %m", lease->assignment);
@@ -89,6 +95,11 @@ void lease_settle(Lease *lease) {
         for (size_t i = 0; i < assignment->n_groups; i++)
                 if (manager_group_operation(lease->manager, assignment->groups[i]))
                         return;
+        if (lease->tried) { /* its release has failed: not at once again, for the kernel has not changed its mind */
+                retry_later(lease);
+                return;
+        }
+        lease->tried = true;
 
         caller = (Caller) { .uid = assignment->uid };
         log_info("The lease of %s has ended, releasing assignment %" PRIu64, assignment->owner, assignment->id);

@@ -407,11 +407,12 @@ static void skip_planned(Operation *operation) {
 }
 
 /* While giving back, what a failed step spoils: after an unbind, everything else in its group (no member may go to its host
- * driver while another is still usable); after an override, the bind under it. A failed bind spoils nothing: the recorded
+ * driver while another is still usable), or in the operation, where an owner keeps all or nothing; -ENODEV is the kernel's word
+ * that the device is not on that driver, and spoils nothing. After an override, the bind under it. A failed bind spoils nothing: the recorded
  * override still goes back. */
-static bool step_is_spoiled_by(const Step *step, const Step *failed) {
+static bool step_is_spoiled_by(const Operation *operation, const Step *step, const Step *failed, int error) {
         if (failed->kind == STEP_UNBIND)
-                return step->group == failed->group;
+                return error != -ENODEV && (operation->owner_may_hold || step->group == failed->group);
         return failed->kind == STEP_SET_OVERRIDE && step->kind == STEP_BIND && pci_address_compare(&step->address, &failed->address) == 0;
 }
 
@@ -421,7 +422,7 @@ static void skip_spoiled(Operation *operation) {
                         continue;
                 for (size_t i = f + 1; i < operation->plan.n_steps; i++)
                         if (operation->progress[i].state == STEP_PLANNED &&
-                            step_is_spoiled_by(&operation->plan.steps[i], &operation->plan.steps[f]))
+                            step_is_spoiled_by(operation, &operation->plan.steps[i], &operation->plan.steps[f], operation->progress[f].error))
                                 set_progress(operation, i, STEP_SKIPPED, 0);
         }
 }

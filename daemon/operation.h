@@ -107,6 +107,7 @@ struct Operation {
         OperationState state;
         bool stuck;
         bool keep_going; /* giving back: a failed step spoils its own device, not the others, and is not undone */
+        bool owner_may_hold; /* giving back what an owner could use: a failed unbind spoils everything, so that all or nothing goes back */
         Caller caller;
         char *owner_name;   /* whom it is for; NULL: nobody in particular */
         char **targets;     /* as asked for */

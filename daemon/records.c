@@ -84,14 +84,26 @@ void records_note_differences(const Manager *manager, const RecordList *records,
         }
 }
 
-bool records_are_held(const Manager *manager, const RecordList *records) {
-        for (size_t i = 0; i < records->n_items; i++) {
-                const DeviceRecord *record = &records->items[i];
-                const Device *device = facts_find_device(manager_facts(manager), &record->address);
+static bool device_is_there(const Manager *manager, const DeviceRecord *record) {
+        const Device *device = facts_find_device(manager_facts(manager), &record->address);
 
-                if (device && pci_identity_equal(&device->identity, &record->identity) && string_equal(device->driver, record->vfio_driver) &&
-                    !string_equal(record->driver, record->vfio_driver))
-                        return true;
+        return device && pci_identity_equal(&device->identity, &record->identity);
+}
+
+/* -ENODEV is the kernel's word that the device is not on that driver: unbind_store(), drivers/base/bus.c. */
+static bool unbind_is_proven(const StepProgress *progress) {
+        return progress->state == STEP_DONE || (progress->state == STEP_FAILED && progress->error == -ENODEV);
+}
+
+bool records_are_held(const Manager *manager, const RecordList *records, const Operation *operation) {
+        for (size_t i = 0; i < operation->plan.n_steps; i++) {
+                const Step *step = &operation->plan.steps[i];
+
+                if (step->kind != STEP_UNBIND || unbind_is_proven(&operation->progress[i]))
+                        continue;
+                for (size_t k = 0; k < records->n_items; k++)
+                        if (pci_address_compare(&records->items[k].address, &step->address) == 0 && device_is_there(manager, &records->items[k]))
+                                return true;
         }
         return false;
 }

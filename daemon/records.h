@@ -14,9 +14,10 @@ int records_addresses(const RecordList *records, char ***ret);
 /* Compares the records with the host as it is now; what differs is appended to the operation's message and logged. */
 void records_note_differences(const Manager *manager, const RecordList *records, Operation *operation);
 
-/* Whether a device is still on its VFIO driver that was not there before: then somebody may have it open, and its assignment
- * has not ended. */
-bool records_are_held(const Manager *manager, const RecordList *records);
+/* Whether `operation`, which gives the records back, left an unbind from a VFIO driver unproven for a device that is still there:
+ * then somebody may have it open, and its assignment has not ended. The driver alone does not tell: a device may have been on
+ * its VFIO driver before, and somebody else may have bound it since. */
+bool records_are_held(const Manager *manager, const RecordList *records, const Operation *operation);
 
 /* One list of the records of several assignments, whose items are borrowed: free only `items`. */
 int records_merge(Assignment *const *assignments, size_t n, RecordList *ret);

@@ -257,8 +257,8 @@ static void recover_settled(Operation *operation, void *userdata) {
 }
 
 /* What its owner had and the kernel did not let go is the owner's still, as after a release that fails. */
-static bool is_still_held(const Manager *manager, const Assignment *assignment) {
-        return assignment->state == ASSIGNMENT_RELEASING && records_are_held(manager, &assignment->records);
+static bool is_still_held(const Manager *manager, const Operation *operation, const Assignment *assignment) {
+        return assignment->state == ASSIGNMENT_RELEASING && records_are_held(manager, &assignment->records, operation);
 }
 
 static int recover_journal_end(Operation *operation, void *userdata) {
@@ -267,7 +267,7 @@ static int recover_journal_end(Operation *operation, void *userdata) {
         _cleanup_strv_free_ char **devices = NULL;
         int r;
 
-        if (is_still_held(manager, assignment))
+        if (is_still_held(manager, operation, assignment))
                 r = db_assignment_set_state(manager->db, (int64_t) assignment->id, "active", 0, NULL);
         else
                 r = db_assignment_set_state(manager->db, (int64_t) assignment->id, assignment->state == ASSIGNMENT_ASSIGNING ? "undone" : "ended",
@@ -286,7 +286,7 @@ static void recover_ended(Operation *operation, void *userdata) {
         Manager *manager = userdata;
         Assignment *assignment = operation_assignment(operation);
 
-        if (is_still_held(manager, assignment)) {
+        if (is_still_held(manager, operation, assignment)) {
                 assignment->state = ASSIGNMENT_ACTIVE;
                 if (manager->observer.assignment_changed)
                         manager->observer.assignment_changed(manager->observer.userdata, assignment);
@@ -325,7 +325,10 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         log_notice("Recovering assignment %" PRIu64 " of %s, which was %s when the daemon ended", assignment->id, assignment->owner,
                    assignment_state_to_string(assignment->state));
         manager_refresh_devices(manager, &assignment->records);
-        r = plan_give_back(&assignment->records, manager_facts(manager), &plan);
+        if (assignment->state == ASSIGNMENT_RELEASING)
+                r = plan_release(&assignment->records, manager_facts(manager), &plan);
+        else
+                r = plan_give_back(&assignment->records, manager_facts(manager), &plan);
         if (r < 0)
                 return r;
         r = operation_new(&manager->context, &recover_owner, manager, VERB_RECOVER, &caller, assignment->owner, &targets, assignment->groups,
@@ -333,6 +336,7 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         if (r < 0)
                 return r;
         operation->keep_going = true;
+        operation->owner_may_hold = assignment->state == ASSIGNMENT_RELEASING;
         operation->assignment = assignment->id;
         recovery->n_running++;
         r = manager_begin(manager, &operation, &refusal, &begun);

@@ -141,7 +141,7 @@ static int plan_set(Manager *manager, const Request *request, const ReleaseSet *
         if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
         manager_refresh_devices(manager, &records);
-        return plan_give_back(&records, manager_facts(manager), &result->plan);
+        return plan_release(&records, manager_facts(manager), &result->plan);
 }
 
 int release_plan(Manager *manager, const Request *request, ReleaseSet *ret_set, PlanResult *result) {
@@ -198,7 +198,7 @@ static void release_settled(Operation *operation, void *userdata) {
 }
 
 static int journal_end_of(const Operation *operation, Manager *manager, const Assignment *assignment, char ***devices) {
-        bool held = records_are_held(manager, &assignment->records);
+        bool held = records_are_held(manager, &assignment->records, operation);
         int r;
 
         r = db_assignment_set_state(manager->db, (int64_t) assignment->id, held ? "active" : "ended", held ? 0 : operation->finished_usec,
@@ -231,7 +231,7 @@ static void release_ended(Operation *operation, void *userdata) {
 
                 if (!gives_back(operation, assignment))
                         continue;
-                if (!records_are_held(manager, &assignment->records)) {
+                if (!records_are_held(manager, &assignment->records, operation)) {
                         manager_drop_assignment(manager, assignment->id);
                         continue;
                 }
@@ -263,6 +263,7 @@ static int begin_release(Manager *manager, Request *request, const ReleaseSet *s
         if (r < 0)
                 return r;
         operation->keep_going = true;
+        operation->owner_may_hold = true;
         r = manager_begin(manager, &operation, &result->refusal, ret);
         if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;

@@ -144,14 +144,14 @@ static bool group_gets_host_driver(const RecordList *records, const Return *retu
         return false;
 }
 
-/* A device whose recorded driver is its VFIO driver may stay on it, but not while another member of its group goes to a host
- * driver: only leaving it proves that no owner can use it any more. */
-static void returns_leave_vfio(const RecordList *records, Return *returns) {
+/* A device whose recorded driver is its VFIO driver may stay on it where nobody could use it yet, but not while another member
+ * of its group goes to a host driver: only leaving it proves that no owner can use it any more. */
+static void returns_leave_vfio(const RecordList *records, Return *returns, bool was_usable) {
         for (size_t i = 0; i < records->n_items; i++) {
                 const DeviceRecord *record = &records->items[i];
                 bool stays = returns[i].device && string_equal(returns[i].device->driver, record->vfio_driver) && !returns[i].unbind;
 
-                if (stays && group_gets_host_driver(records, returns, record->group))
+                if (stays && (was_usable || group_gets_host_driver(records, returns, record->group)))
                         returns[i].unbind = returns[i].bind = true;
         }
 }
@@ -217,7 +217,7 @@ static int draft_recorded_overrides(Draft *draft, const RecordList *records, con
         return 0;
 }
 
-int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret) {
+static int plan_return(const RecordList *records, const Facts *facts, bool was_usable, Plan *ret) {
         _cleanup_(draft_done) Draft draft = {};
         _cleanup_free_ Return *returns = NULL;
         int r;
@@ -227,7 +227,7 @@ int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret) {
                 return -ENOMEM;
         for (size_t i = 0; i < records->n_items; i++)
                 returns[i] = return_of(&records->items[i], facts);
-        returns_leave_vfio(records, returns);
+        returns_leave_vfio(records, returns, was_usable);
 
         r = draft_unbinds(&draft, records, returns);
         if (r < 0)
@@ -245,6 +245,14 @@ int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret) {
 
         draft_take(&draft, ret);
         return 0;
+}
+
+int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret) {
+        return plan_return(records, facts, /* was_usable= */ false, ret);
+}
+
+int plan_release(const RecordList *records, const Facts *facts, Plan *ret) {
+        return plan_return(records, facts, /* was_usable= */ true, ret);
 }
 
 /* One step per device, all in one phase. */

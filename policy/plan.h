@@ -68,8 +68,8 @@ int record_selection(const Selection *selection, const char *vfio_driver, Record
  * bound. Phases count from 0 without gaps. Returns 0 or -ENOMEM. */
 int plan_assign(const RecordList *records, const char *module, Plan *ret);
 
-/* The steps that give the recorded devices back exactly, from wherever they are now according to `facts`: the same for a
- * release, for the undo of an assignment that failed half-way, and for recovery after a crash. First every device leaves
+/* The steps that give the recorded devices back exactly, from wherever they are now according to `facts`, where no owner could
+ * use them yet: the undo of an assignment that failed half-way, and its recovery after a crash. First every device leaves
  * its VFIO driver (in reverse order), so that no member is on a host driver while another is still usable; then each gets
  * its recorded driver under an override naming it (which also binds a VF whose PF has sriov_drivers_autoprobe=0, and keeps
  * vfio-pci's dynamic ids from winning), then its recorded override; each of the four in a phase of its own, steps that
@@ -79,6 +79,11 @@ int plan_assign(const RecordList *records, const char *module, Plan *ret);
  * nor its recorded one, is left alone (record_list_compare() tells).
  * Returns 0 or -ENOMEM; an empty plan means that everything that can be given back is as recorded. */
 int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret);
+
+/* The same for devices that an owner could use: a release, and its recovery after a crash. Here a device whose recorded driver
+ * is its VFIO driver always leaves it and comes back: only an unbind that has returned proves that nobody holds the device
+ * (drivers/vfio/vfio_main.c, vfio_unregister_group_dev), and the group must not go to anybody else before. */
+int plan_release(const RecordList *records, const Facts *facts, Plan *ret);
 
 /* The steps that open the devices on `backend` (not BACKEND_AUTO): the iommufd, then each cdev; or the container, then the
  * first group alone (it sets the IOMMU type), then the other groups, then each device. Returns 0 or -ENOMEM. */

@@ -558,23 +558,6 @@ START_TEST(a_failure_at_any_step_of_a_release_is_told_and_can_be_mended) {
 }
 END_TEST
 
-START_TEST(a_member_that_does_not_leave_keeps_the_others_off_their_host_drivers) {
-        Operation *operation;
-
-        scene_start();
-        (void) assign("vm:a", "0000:02:00.0");
-        ck_assert_int_eq(simk_fail(daemon_scene.root, SIMK_UNBIND, &nic, 1, EIO), 0);
-        operation = begin_release("vm:a");
-        await_end(operation);
-        ck_assert_int_eq(operation->state, OPERATION_FAILED);
-        assert_driver(&nic, "vfio-pci");
-        assert_driver(&mate, NULL);
-        assert_override(&mate, "vfio-pci");
-        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_ASSIGNED);
-        request_refused(make_request(VERB_ASSIGN, "vm:b", "0000:02:00.1", NULL), REFUSAL_OWNED, "vm:a");
-}
-END_TEST
-
 static bool assign_with_crash(unsigned n, bool when_done, const char *before) {
         Operation *operation;
 
@@ -623,113 +606,6 @@ START_TEST(more_devices_than_the_workers_socket_holds_steps_go_and_come_back) {
         ck_assert_msg(operation->state == OPERATION_DONE, "%.200s", operation->outcome.message);
         release("vm:a");
         assert_snapshot(before);
-}
-END_TEST
-
-/* Stuck. */
-
-START_TEST(a_stuck_release_stops_its_group_only_and_goes_on_when_the_holder_lets_go) {
-        _cleanup_free_ char *before = scene_snapshot();
-        _cleanup_close_ int held = -EBADF;
-        Operation *operation;
-
-        daemon_scene.config.slow_usec = 1000;
-        daemon_scene.config.stuck_usec = 2000;
-        scene_start();
-        (void) assign("vm:a", "0000:02:00.0");
-        held = simk_hold(daemon_scene.root, &nic);
-        ck_assert_int_ge(held, 0);
-        operation = begin_release("vm:a");
-        AWAIT(operation->stuck);
-        ck_assert_str_eq(operation_state_word(operation), "stuck");
-        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_RELEASING);
-        request_refused(make_request(VERB_ASSIGN, "vm:b", "0000:02:00.0", NULL), REFUSAL_STUCK, "stuck");
-        request_refused(make_request(VERB_RELEASE, "vm:a", NULL), REFUSAL_STUCK, "stuck");
-        (void) assign("vm:b", "0000:05:00.1");
-        release("vm:b");
-
-        held = safe_close(held);
-        await_end(operation);
-        ck_assert_int_eq(operation->state, OPERATION_DONE);
-        ck_assert(!operation->stuck);
-        assert_snapshot(before);
-        assert_heard("operation-changed 2 stuck");
-        assert_heard("group 14 changed releasing");
-}
-END_TEST
-
-/* Leases. */
-
-static Operation *begin_leased(int ends[static 2]) {
-        _cleanup_(refusal_done) Refusal refusal = {};
-        _cleanup_(request_done) Request request = make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL);
-        Operation *operation = NULL;
-
-        ck_assert_int_eq(pipe(ends), 0);
-        ck_assert_int_eq(manager_assign(manager(), &request, &ends[0], &refusal, &operation), 0);
-        ck_assert_int_eq(ends[0], -EBADF);
-        return operation;
-}
-
-START_TEST(the_end_of_a_lease_is_the_end_of_its_assignment) {
-        _cleanup_free_ char *before = scene_snapshot();
-        int ends[2];
-
-        scene_start();
-        await_end(begin_leased(ends));
-        loop_drain();
-        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_ASSIGNED);
-        assert_rows("SELECT DISTINCT lease FROM current_assignments", "yes\n");
-        safe_close(ends[1]);
-        AWAIT(count_heard("assignment-removed vm:a") > 0);
-        assert_snapshot(before);
-        assert_rows("SELECT verb, outcome, caller FROM audit_log ORDER BY id DESC LIMIT 1", "release|done|assignd\n");
-}
-END_TEST
-
-START_TEST(a_lease_that_ends_before_the_assignment_is_there_leaves_nothing) {
-        _cleanup_free_ char *before = scene_snapshot();
-        int ends[2];
-
-        scene_start();
-        (void) begin_leased(ends);
-        safe_close(ends[1]);
-        AWAIT(count_heard("assignment-removed vm:a") > 0);
-        assert_snapshot(before);
-}
-END_TEST
-
-START_TEST(a_lease_that_ends_while_devices_are_opened_waits_for_that) {
-        _cleanup_free_ char *before = scene_snapshot();
-        _cleanup_close_ int hang = -EBADF;
-        Operation *opening;
-        int ends[2];
-
-        scene_start();
-        await_end(begin_leased(ends));
-        hang = simk_hang(daemon_scene.root, SIMK_OPEN_CDEV, &nic, 1);
-        opening = begin_open(manager_group_assignment(manager(), NIC_GROUP)->id);
-        await_trace("begin open-iommufd");
-        safe_close(ends[1]);
-        loop_drain();
-        ck_assert(!operation_has_ended(opening));
-        hang = safe_close(hang);
-        AWAIT(count_heard("assignment-removed vm:a") > 0);
-        assert_snapshot(before);
-}
-END_TEST
-
-START_TEST(a_released_assignment_takes_its_lease_along) {
-        int ends[2];
-
-        scene_start();
-        await_end(begin_leased(ends));
-        release("vm:a");
-        ck_assert_uint_eq(manager()->n_leases, 0);
-        (void) assign("vm:b", "0000:02:00.0");
-        safe_close(ends[1]);
-        loop_drain();
-        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_ASSIGNED);
 }
 END_TEST
 
@@ -904,14 +780,8 @@ DAEMON_SUITE("manager",
              a_device_that_vanishes_in_the_middle_undoes_the_rest,
              a_failure_at_any_step_of_an_assignment_is_undone_exactly,
              a_failure_at_any_step_of_a_release_is_told_and_can_be_mended,
-             a_member_that_does_not_leave_keeps_the_others_off_their_host_drivers,
              a_worker_that_dies_at_any_step_is_replaced_and_all_undone,
              more_devices_than_the_workers_socket_holds_steps_go_and_come_back,
-             a_stuck_release_stops_its_group_only_and_goes_on_when_the_holder_lets_go,
-             the_end_of_a_lease_is_the_end_of_its_assignment,
-             a_lease_that_ends_before_the_assignment_is_there_leaves_nothing,
-             a_lease_that_ends_while_devices_are_opened_waits_for_that,
-             a_released_assignment_takes_its_lease_along,
              an_observer_may_ask_for_a_rescan,
              an_observer_may_begin_the_next_operation,
              ended_operations_are_forgotten_but_not_while_somebody_is_told_of_them,

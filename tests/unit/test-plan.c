@@ -423,6 +423,27 @@ START_TEST(a_device_on_its_vfio_driver_stays_when_a_companion_goes_to_pci_stub) 
 }
 END_TEST
 
+START_TEST(release_takes_even_what_was_on_its_vfio_driver_off_it_and_puts_it_back) {
+        _cleanup_(facts_done) Facts facts = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        _cleanup_(plan_done) Plan plan = {};
+
+        add_nic(&facts);
+        machine_set_driver(&facts, NIC0, "vfio-pci");
+        machine_set_driver(&facts, NIC1, NULL);
+        records = machine_record(&facts, TARGETS(NIC0));
+        machine_set_override(&facts, NIC0, "vfio-pci");
+        assert_give_back(&records, &facts, "set-override 0000:02:00.0 -\n");
+        ck_assert_int_eq(plan_release(&records, &facts, &plan), 0);
+        assert_plan(&plan,
+                    "unbind 0000:02:00.0 vfio-pci\n"
+                    "--\n"
+                    "bind 0000:02:00.0 vfio-pci\n"
+                    "--\n"
+                    "set-override 0000:02:00.0 -\n");
+}
+END_TEST
+
 START_TEST(nothing_recorded_is_nothing_to_do) {
         static const RecordList records = {};
         static const Facts facts = {};
@@ -715,6 +736,7 @@ SUITE("plan",
       a_device_recorded_on_its_vfio_driver_leaves_it_while_a_companion_goes_to_the_host,
       a_device_on_its_vfio_driver_stays_when_only_another_group_goes_to_the_host,
       a_device_on_its_vfio_driver_stays_when_a_companion_goes_to_pci_stub,
+      release_takes_even_what_was_on_its_vfio_driver_off_it_and_puts_it_back,
       nothing_recorded_is_nothing_to_do,
       open_by_iommufd_takes_one_iommufd_and_each_device,
       open_by_group_sets_the_type_with_the_first_group_alone,
