@@ -211,7 +211,7 @@ end:    do
                 :: device[d].driver == nothing && (device[d].override == nothing || device[d].override == device[d].value) ->
                         device[d].driver = device[d].value;
                         answer(d, done)
-#ifndef TODAY_BIND_MUST_BE_OURS
+#ifndef BREAK_BIND_MUST_BE_OURS
                 :: device[d].driver == device[d].value -> answer(d, done) /* somebody was faster */
 #endif
                 :: else -> answer(d, failed) /* -EBUSY, -ENODEV */
@@ -249,7 +249,7 @@ end:    do
 /* The group gets a host driver. */
 #define gets_host(c, g, d) (has(c, d) && group_of(d) == g && way[d].returns && record_of(c, d).driver == host)
 #define group_gets_host(c, g) (gets_host(c, g, 0) || gets_host(c, g, 1) || gets_host(c, g, 2))
-#ifdef TODAY_STAYS_ON_VFIO
+#ifdef BREAK_STAYS_ON_VFIO
 #define must_leave(c, d) group_gets_host(c, group_of(d))
 #else
 #define must_leave(c, d) ((row[c].assignment == releasing && !row[c].let_go) || group_gets_host(c, group_of(d)))
@@ -320,7 +320,7 @@ inline issue_next_phase(c) {
 }
 
 /* Its owner may still have an fd. */
-#ifdef TODAY_HELD_BY_DRIVER
+#ifdef BREAK_HELD_BY_DRIVER
 #define is_held(c, d) (has(c, d) && link_of(d) == vfio && record_of(c, d).driver != vfio)
 #else
 #define is_held(c, d) (has(c, d) && link_of(d) == vfio && is_unproven(c, d))
@@ -380,7 +380,7 @@ inline begin_phase(c) {
 /* What a failed unbind keeps from going to its host driver. */
 #ifdef BREAK_SPOILED
 #define spoils(c, failed, d) false
-#elif defined(TODAY_SPOILS_ITS_GROUP)
+#elif defined(BREAK_SPOILS_ITS_GROUP)
 #define spoils(c, failed, d) (group_of(d) == group_of(failed))
 #else
 #define spoils(c, failed, d) has(c, d)
