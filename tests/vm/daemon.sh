@@ -59,7 +59,7 @@ check_refused() {
 
 # The state of a device's group.
 state_of() {
-        ctl_json 'data["state"] if "state" in data else data["group"]["state"]' show "group:$(group_of "$1")"
+        ctl_json 'data["state"]' show "$1"
 }
 
 # --- The database, while the daemon works.
