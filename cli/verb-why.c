@@ -17,6 +17,7 @@ static const char usage[] =
 
 static const struct option options[] = { OPTIONS_COMMON };
 
+/* The text tells of the blockers too. */
 static json_t *explanation_shape(const char *target, const json_t *explanation) {
         const char *text = json_text(explanation, "Text");
 
@@ -43,7 +44,6 @@ static int run(Cli *cli) {
                 return output_json(stdout, explanation);
 
         output_text(stdout, json_text(explanation, "text") ?: "");
-        output_blockers(stdout, json_object_get(explanation, "blockers"));
         return 0;
 }
 

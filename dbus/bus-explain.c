@@ -50,8 +50,7 @@ static void write_viability(FILE *f, const Group *group, const BlockerList *bloc
 
         fprintf(f, "\nGroup %" PRIu32 " is not viable:", group->number);
         for (size_t i = 0; i < blockers->n_items; i++)
-                fprintf(f, "\n  %s: %s%s%s", blocker_code_to_string(blockers->items[i].code), blockers->items[i].device ?: "",
-                        blockers->items[i].device ? ": " : "", blockers->items[i].detail);
+                fprintf(f, "\n  %s: %s", blocker_code_to_string(blockers->items[i].code), blockers->items[i].detail);
 }
 
 static void write_state(FILE *f, const Bus *bus, const Group *group) {

@@ -240,8 +240,7 @@ START_TEST(why_prints_the_sentences_of_the_daemon) {
         _cleanup_json_ json_t *json = result_json(&result);
 
         ck_assert_int_eq(text.status, 0);
-        ck_assert_ptr_eq(strstr(text.out, "Group 14 is viable.\nIts members are \\x1b[31mtwo.\n"), text.out);
-        ck_assert_ptr_nonnull(strstr(text.out, "  direct-mapping: Firmware maps memory.\n"));
+        ck_assert_str_eq(text.out, "Group 14 is viable.\nIts members are \\x1b[31mtwo.\n"); /* which tell of the blockers too */
         ck_assert_str_eq(json_text(json, "target"), "02:00.0");
         ck_assert_uint_eq(json_array_size(json_object_get(json, "blockers")), 2);
 } END_TEST
