@@ -2,14 +2,12 @@
 #include "daemon/leftover.h"
 
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
 #include "db/operation.h"
-#include "host/worker.h"
 
 static void leftover_done(Leftover *leftover) {
         sd_event_source_disable_unref(leftover->source);
@@ -91,22 +89,10 @@ bool leftover_has_group(const Leftover *leftover, uint32_t number) {
         return false;
 }
 
-int leftover_open_worker(Leftover *leftover) {
-        _cleanup_close_ int fd = -EBADF;
-        int r;
-
+int leftover_open_worker(Leftover *leftover, const WorkerLauncher *launcher) {
         if (!leftover->same_boot || leftover->worker_pid <= 0)
                 return 0;
-        fd = RET_NERRNO(syscall(SYS_pidfd_open, leftover->worker_pid, 0));
-        if (fd == -ESRCH)
-                return 0;
-        if (fd < 0)
-                return fd;
-        r = worker_is_alive(leftover->worker_pid, leftover->worker_start_time); /* after the pidfd: the pid cannot change hands now */
-        if (r <= 0)
-                return r;
-        leftover->pidfd = TAKE_FD(fd);
-        return 1;
+        return worker_watch_leftover(launcher, leftover->worker_pid, leftover->worker_start_time, &leftover->pidfd);
 }
 
 int leftover_interrupt(Db *db, const Leftover *leftover, const char *reason) {

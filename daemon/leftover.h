@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "db/db.h"
+#include "host/worker.h"
 #include "policy/request.h"
 
 typedef struct Leftover {
@@ -37,7 +38,7 @@ int leftover_list_load(Db *db, LeftoverList *ret);
 bool leftover_has_group(const Leftover *leftover, uint32_t number);
 
 /* Opens a pidfd of the worker if it still runs: 1, 0 if it does not, or a negative errno. */
-int leftover_open_worker(Leftover *leftover);
+int leftover_open_worker(Leftover *leftover, const WorkerLauncher *launcher);
 
 /* Closes the operation's row as interrupted and leaves an audit row, inside an open transaction. */
 int leftover_interrupt(Db *db, const Leftover *leftover, const char *reason);

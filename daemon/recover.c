@@ -421,7 +421,7 @@ static int await_workers(Recovery *recovery) {
 
                 if (!leftover_needs_recovery(recovery, leftover))
                         continue;
-                r = leftover_open_worker(leftover);
+                r = leftover_open_worker(leftover, &recovery->manager->context.launcher);
                 if (r < 0)
                         return r;
                 if (r == 0)

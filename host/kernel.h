@@ -39,5 +39,12 @@ extern const KernelOps kernel_ops;
  * negative errno. It never starts a step after that, and returns when the last one has ended. At most 64 run at once. */
 int worker_run(int socket_fd, Kernel *kernel);
 
+/* What a worker keeps between its steps, and one step of it without process, thread or socket: *ret is the answer, *ret_fd what
+ * goes with it (-EBADF: nothing), which the caller owns. */
+typedef struct WorkerState WorkerState;
+int worker_state_new(Kernel *kernel, WorkerState **ret);
+WorkerState *worker_state_free(WorkerState *state);
+void worker_state_run(WorkerState *state, const WorkerRequest *request, WorkerAnswer *ret, int *ret_fd);
+
 /* What main() of a worker does with its arguments (--socket=FD --sysfs=FD --dev=FD): checks the fds and runs. Returns an exit status. */
 int worker_main(int argc, char *argv[], const KernelOps *ops);

@@ -23,7 +23,7 @@ typedef struct OpenedGroup {
 } OpenedGroup;
 
 /* What outlives one request. */
-typedef struct WorkerState {
+struct WorkerState {
         int socket_fd;
         Kernel *kernel;
 
@@ -36,7 +36,7 @@ typedef struct WorkerState {
         bool iommu_type_is_set;
         OpenedGroup *groups;
         size_t n_groups;
-} WorkerState;
+};
 
 typedef struct Job {
         WorkerState *state;
@@ -182,28 +182,27 @@ static int run_step(WorkerState *state, const WorkerRequest *request, char found
         return 0;
 }
 
+void worker_state_run(WorkerState *state, const WorkerRequest *request, WorkerAnswer *ret, int *ret_fd) {
+        *ret = (WorkerAnswer){ .version = WORKER_PROTOCOL_VERSION, .sequence = request->sequence };
+        *ret_fd = -EBADF;
+        ret->error = run_step(state, request, ret->found, ret_fd);
+}
+
 /* The daemon may have gone in the meantime: then nobody hears the answer, and the fds close with it. */
-static void answer(WorkerState *state, uint64_t sequence, int error, const char found[static WORKER_NAME_MAX], int fd) {
-        WorkerAnswer message = {
-                .version = WORKER_PROTOCOL_VERSION,
-                .error = error,
-                .sequence = sequence,
-        };
+static void send_answer(WorkerState *state, const WorkerAnswer *answer, int fd) {
         int r;
 
-        memcpy(message.found, found, sizeof(message.found));
-        r = worker_answer_send(state->socket_fd, &message, fd);
+        r = worker_answer_send(state->socket_fd, answer, fd);
         if (r < 0)
                 log_debug_errno(r, "Failed to answer: %m");
 }
 
 static void run_job(Job *job) {
         _cleanup_close_ int fd = -EBADF;
-        char found[WORKER_NAME_MAX] = "";
-        int r;
+        WorkerAnswer answer;
 
-        r = run_step(job->state, &job->request, found, &fd);
-        answer(job->state, job->request.sequence, r, found, fd);
+        worker_state_run(job->state, &job->request, &answer, &fd);
+        send_answer(job->state, &answer, fd);
 }
 
 static void *run_thread(void *userdata) {
@@ -275,8 +274,8 @@ static int receive_request(int socket_fd, WorkerRequest *ret) {
         return (size_t) n == sizeof(*ret) && worker_request_check(ret) == 0 ? 1 : -EBADMSG;
 }
 
-int worker_run(int socket_fd, Kernel *kernel) {
-        _cleanup_(state_done) WorkerState state = {
+static WorkerState state_make(int socket_fd, Kernel *kernel) {
+        return (WorkerState) {
                 .socket_fd = socket_fd,
                 .kernel = kernel,
                 .threads_mutex = PTHREAD_MUTEX_INITIALIZER,
@@ -284,6 +283,28 @@ int worker_run(int socket_fd, Kernel *kernel) {
                 .vfio_mutex = PTHREAD_MUTEX_INITIALIZER,
                 .container_fd = -EBADF,
         };
+}
+
+int worker_state_new(Kernel *kernel, WorkerState **ret) {
+        WorkerState *state = malloc(sizeof(WorkerState));
+
+        if (!state)
+                return -ENOMEM;
+        *state = state_make(-EBADF, kernel);
+        *ret = state;
+        return 0;
+}
+
+WorkerState *worker_state_free(WorkerState *state) {
+        if (!state)
+                return NULL;
+        state_done(state);
+        free(state);
+        return NULL;
+}
+
+int worker_run(int socket_fd, Kernel *kernel) {
+        _cleanup_(state_done) WorkerState state = state_make(socket_fd, kernel);
         WorkerRequest request;
         int r;
 
@@ -300,7 +321,7 @@ int worker_run(int socket_fd, Kernel *kernel) {
 
                 r = start_thread(&state, &request);
                 if (r < 0)
-                        answer(&state, request.sequence, r, (char[WORKER_NAME_MAX]){}, -EBADF);
+                        send_answer(&state, &(WorkerAnswer){ .version = WORKER_PROTOCOL_VERSION, .error = r, .sequence = request.sequence }, -EBADF);
         }
 
         wait_for_threads(&state, 0);

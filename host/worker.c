@@ -97,6 +97,27 @@ int worker_is_alive(pid_t pid, uint64_t start_time) {
         return 1;
 }
 
+int worker_watch_leftover(const WorkerLauncher *launcher, pid_t pid, uint64_t start_time, int *ret_fd) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        assert(launcher && ret_fd);
+
+        if (launcher->source)
+                return launcher->source->watch_leftover(launcher->source->userdata, pid, start_time, ret_fd);
+
+        fd = RET_NERRNO(pidfd_open(pid, 0));
+        if (fd == -ESRCH)
+                return 0;
+        if (fd < 0)
+                return fd;
+        r = worker_is_alive(pid, start_time); /* after the pidfd: the pid cannot change hands now */
+        if (r <= 0)
+                return r;
+        *ret_fd = TAKE_FD(fd);
+        return 1;
+}
+
 static int on_exit_reap(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         siginfo_t info = {};
 
@@ -224,11 +245,34 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
         return 0;
 }
 
-int worker_new(sd_event *event, const WorkerLauncher *launcher, worker_handler_t handler, void *userdata, Worker **ret) {
-        _cleanup_(worker_freep) Worker *worker = NULL;
+static int start_process(sd_event *event, const WorkerLauncher *launcher, Worker *worker) {
         _cleanup_close_ int theirs = -EBADF;
         ProcessStat stat = {};
         int r, pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        worker->socket_fd = pair[0];
+        theirs = pair[1];
+
+        r = spawn(launcher, theirs, &worker->pid);
+        if (r < 0)
+                return r;
+
+        if (process_stat_read(worker->pid, &stat) >= 0)
+                worker->start_time = stat.start_time;
+
+        return reap_later(event, worker->pid);
+}
+
+static int start_elsewhere(const WorkerSource *source, Worker *worker) {
+        worker->socket_fd = source->start(source->userdata, &worker->pid, &worker->start_time);
+        return worker->socket_fd < 0 ? worker->socket_fd : 0;
+}
+
+int worker_new(sd_event *event, const WorkerLauncher *launcher, worker_handler_t handler, void *userdata, Worker **ret) {
+        _cleanup_(worker_freep) Worker *worker = NULL;
+        int r;
 
         assert(event && launcher && handler && ret);
 
@@ -237,10 +281,9 @@ int worker_new(sd_event *event, const WorkerLauncher *launcher, worker_handler_t
                 return -ENOMEM;
         *worker = (Worker){ .socket_fd = -EBADF, .handler = handler, .userdata = userdata };
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return -errno;
-        worker->socket_fd = pair[0];
-        theirs = pair[1];
+        r = launcher->source ? start_elsewhere(launcher->source, worker) : start_process(event, launcher, worker);
+        if (r < 0)
+                return r;
 
         /* Of ours only: each end has its own mode. */
         if (fcntl(worker->socket_fd, F_SETFL, O_NONBLOCK) < 0)
@@ -250,17 +293,6 @@ int worker_new(sd_event *event, const WorkerLauncher *launcher, worker_handler_t
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(worker->source, "worker-socket");
-
-        r = spawn(launcher, theirs, &worker->pid);
-        if (r < 0)
-                return r;
-
-        if (process_stat_read(worker->pid, &stat) >= 0)
-                worker->start_time = stat.start_time;
-
-        r = reap_later(event, worker->pid);
-        if (r < 0)
-                return r;
 
         *ret = TAKE_PTR(worker);
         return 0;

@@ -10,10 +10,20 @@
 
 #include "host/worker-protocol.h"
 
+/* Where workers come from instead of processes of `path`: the seam for a test whose workers answer in its own process. */
+typedef struct WorkerSource {
+        /* The daemon's end of a SOCK_SEQPACKET pair, which the caller owns, or a negative errno. */
+        int (*start)(void *userdata, pid_t *ret_pid, uint64_t *ret_start_time);
+        /* worker_watch_leftover() for such a worker. */
+        int (*watch_leftover)(void *userdata, pid_t pid, uint64_t start_time, int *ret_fd);
+        void *userdata;
+} WorkerSource;
+
 typedef struct WorkerLauncher {
         const char *path; /* the worker binary */
         int sysfs_fd;     /* borrowed */
         int dev_fd;       /* borrowed */
+        const WorkerSource *source; /* borrowed; NULL: processes */
 } WorkerLauncher;
 
 typedef struct Worker Worker;
@@ -37,3 +47,7 @@ uint64_t worker_start_time(const Worker *worker);
 
 /* Whether the process `pid` with that start time still runs: 1, 0 or a negative errno. For workers of a daemon before us. */
 int worker_is_alive(pid_t pid, uint64_t start_time);
+
+/* An fd that is readable (EPOLLIN) once that worker has ended: 1 with *ret_fd, which the caller owns, 0 if it has ended
+ * already, or a negative errno. */
+int worker_watch_leftover(const WorkerLauncher *launcher, pid_t pid, uint64_t start_time, int *ret_fd);

@@ -95,11 +95,9 @@ static int detach(int root_fd, const PciAddress *address, const char *driver) {
         return simk_vfio_remove_begin(root_fd, address);
 }
 
-static int probe(int root_fd, const PciAddress *address, const char *driver, int hang_fd) {
+static int probe(int root_fd, const PciAddress *address, const char *driver) {
         _cleanup_close_ int state = -EBADF;
         int r;
-
-        simk_wait_hang(hang_fd);
 
         r = can_probe(root_fd, address);
         if (r < 0 || !simk_driver_is(root_fd, driver, SIMK_DRIVER_VFIO))
@@ -115,16 +113,37 @@ static int has_driver_file(int root_fd, const char *driver, const char *file) {
 }
 
 /* bind_store(), device_driver_attach(), really_probe(). */
-int simk_do_bind(int root_fd, const PciAddress *address, const char *driver, int hang_fd) {
-        _cleanup_close_ int lock = -EBADF;
+static int may_bind(int root_fd, const PciAddress *address, const char *driver) {
         int r;
 
         r = has_driver_file(root_fd, driver, "bind");
         if (r < 0)
                 return r;
         r = driver_matches(root_fd, driver, address);
-        if (r <= 0)
-                return r < 0 ? r : -ENODEV;
+        return r == 0 ? -ENODEV : r;
+}
+
+int simk_bind_begin(int root_fd, const PciAddress *address, const char *driver) {
+        int r = may_bind(root_fd, address, driver);
+
+        return r < 0 ? r : attach(root_fd, address, driver);
+}
+
+int simk_bind_end(int root_fd, const PciAddress *address, const char *driver) {
+        int r = probe(root_fd, address, driver);
+
+        if (r < 0)
+                (void) treegen_unbind(root_fd, PCI_ADDRESS_FORMAT(address), driver);
+        return r;
+}
+
+int simk_do_bind(int root_fd, const PciAddress *address, const char *driver, int hang_fd) {
+        _cleanup_close_ int lock = -EBADF;
+        int r;
+
+        r = may_bind(root_fd, address, driver);
+        if (r < 0)
+                return r;
         lock = device_lock(root_fd, address);
         if (lock < 0)
                 return lock;
@@ -132,26 +151,40 @@ int simk_do_bind(int root_fd, const PciAddress *address, const char *driver, int
         r = attach(root_fd, address, driver);
         if (r < 0)
                 return r;
-        r = probe(root_fd, address, driver, hang_fd);
-        if (r < 0) {
-                (void) treegen_unbind(root_fd, PCI_ADDRESS_FORMAT(address), driver);
-                return r;
-        }
-        return simk_emit(root_fd, "bind", address);
+        simk_wait_hang(hang_fd);
+        r = simk_bind_end(root_fd, address, driver);
+        return r < 0 ? r : simk_emit(root_fd, "bind", address);
 }
 
 /* unbind_store(), device_driver_detach(), __device_release_driver(). */
-int simk_do_unbind(int root_fd, const PciAddress *address, const char *driver, int hang_fd) {
+static int may_unbind(int root_fd, const PciAddress *address, const char *driver) {
         _cleanup_free_ char *current = NULL;
-        _cleanup_close_ int lock = -EBADF;
         int r;
 
         r = has_driver_file(root_fd, driver, "unbind");
         if (r < 0)
                 return r;
         r = simk_read_driver(root_fd, address, &current);
-        if (r < 0 || !string_equal(current, driver))
-                return -ENODEV;
+        return r < 0 || !string_equal(current, driver) ? -ENODEV : 0;
+}
+
+int simk_unbind_begin(int root_fd, const PciAddress *address, const char *driver) {
+        int r = may_unbind(root_fd, address, driver);
+
+        return r < 0 ? r : detach(root_fd, address, driver);
+}
+
+int simk_unbind_end(int root_fd, const PciAddress *address, const char *driver) {
+        return simk_driver_is(root_fd, driver, SIMK_DRIVER_VFIO) ? simk_vfio_remove_end(root_fd, address) : 0;
+}
+
+int simk_do_unbind(int root_fd, const PciAddress *address, const char *driver, int hang_fd) {
+        _cleanup_close_ int lock = -EBADF;
+        int r;
+
+        r = may_unbind(root_fd, address, driver);
+        if (r < 0)
+                return r;
         lock = device_lock(root_fd, address);
         if (lock < 0)
                 return lock;
@@ -160,12 +193,8 @@ int simk_do_unbind(int root_fd, const PciAddress *address, const char *driver, i
         if (r < 0)
                 return r == -ENODEV ? 0 : r; /* somebody else was first */
         simk_wait_hang(hang_fd);
-        if (simk_driver_is(root_fd, driver, SIMK_DRIVER_VFIO)) {
-                r = simk_vfio_remove_end(root_fd, address);
-                if (r < 0)
-                        return r;
-        }
-        return simk_emit(root_fd, "unbind", address);
+        r = simk_unbind_end(root_fd, address, driver);
+        return r < 0 ? r : simk_emit(root_fd, "unbind", address);
 }
 
 int simk_bind(int root_fd, const PciAddress *address, const char *driver) {

@@ -66,7 +66,7 @@ static void append_pci(Message *message, int root_fd, const PciAddress *address)
 }
 
 /* Blocks while the receiver's queue is full: a test would not see that messages were lost. */
-static int send_message(int root_fd, const Message *message) {
+static int send_message(int root_fd, const Message *message, int flags) {
         struct sockaddr_un to = { .sun_family = AF_UNIX };
         _cleanup_close_ int fd = RET_NERRNO(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         ssize_t n;
@@ -75,12 +75,12 @@ static int send_message(int root_fd, const Message *message) {
                 return fd;
         (void) snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/simk/uevents", root_fd);
         do
-                n = sendto(fd, message->text, message->size, MSG_NOSIGNAL, (const struct sockaddr *) &to, sizeof(to));
+                n = sendto(fd, message->text, message->size, MSG_NOSIGNAL | flags, (const struct sockaddr *) &to, sizeof(to));
         while (n < 0 && errno == EINTR);
         return n < 0 && errno != ENOENT && errno != ECONNREFUSED ? -errno : 0;
 }
 
-int simk_emit(int root_fd, const char *action, const PciAddress *address) {
+static int emit(int root_fd, const char *action, const PciAddress *address, int flags) {
         _cleanup_free_ char *driver = NULL;
         Message message = {};
         char target[SIMK_PATH_MAX];
@@ -106,5 +106,13 @@ int simk_emit(int root_fd, const char *action, const PciAddress *address) {
                 append(&message, "DRIVER=%s", driver);
         append_pci(&message, root_fd, address);
         append(&message, "SEQNUM=%" PRIu64, next_sequence_number(root_fd));
-        return send_message(root_fd, &message);
+        return send_message(root_fd, &message, flags);
+}
+
+int simk_emit(int root_fd, const char *action, const PciAddress *address) {
+        return emit(root_fd, action, address, 0);
+}
+
+int simk_try_emit(int root_fd, const char *action, const PciAddress *address) {
+        return emit(root_fd, action, address, MSG_DONTWAIT);
 }

@@ -106,6 +106,10 @@ int simk_vfio_remove_begin(int root_fd, const PciAddress *address) {
         return treegen_remove_vfio_dev(root_fd, PCI_ADDRESS_FORMAT(address));
 }
 
+bool simk_is_open(int root_fd, const PciAddress *address) {
+        return simk_is_locked(root_fd, CDEV_OPEN(address)) || simk_is_locked(root_fd, GROUP_OPEN(address));
+}
+
 static int wait_until_closed(int root_fd, const char *path) {
         _cleanup_close_ int fd = simk_lock(root_fd, path, LOCK_EX);
 

@@ -41,6 +41,17 @@ int simk_set_override(int root_fd, const PciAddress *address, const char *driver
 int simk_unbind(int root_fd, const PciAddress *address, const char *driver);
 int simk_bind(int root_fd, const PciAddress *address, const char *driver);
 
+/* The same in halves, for a test that is the only one to act on the tree and must not block: nothing is locked, waited for or
+ * told. Between the halves the device is in the middle of probe() or remove(); the second must follow when the first returned 0,
+ * for an unbind from a VFIO driver not before simk_is_open() says false. */
+int simk_unbind_begin(int root_fd, const PciAddress *address, const char *driver);
+int simk_unbind_end(int root_fd, const PciAddress *address, const char *driver);
+int simk_bind_begin(int root_fd, const PciAddress *address, const char *driver);
+int simk_bind_end(int root_fd, const PciAddress *address, const char *driver);
+
+/* Whether somebody has the device open, as a cdev or from its group. */
+bool simk_is_open(int root_fd, const PciAddress *address);
+
 /* drivers_probe: the first driver that matches (by name) is bound. Succeeds too where none matches or its probe fails. */
 int simk_probe(int root_fd, const PciAddress *address);
 
@@ -83,3 +94,6 @@ int simk_await(int root_fd, const char *line);
 
 /* Tells what the kernel tells when a device comes or goes: "add", "remove", "bind", "unbind", "change". Nobody listening: 0. */
 int simk_emit(int root_fd, const char *action, const PciAddress *address);
+
+/* The same without waiting for room in the listener's queue: -EAGAIN. */
+int simk_try_emit(int root_fd, const char *action, const PciAddress *address);
