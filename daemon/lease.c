@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/lease.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/strutil.h"
 
 struct Lease {
         Manager *manager;
@@ -17,32 +21,229 @@ struct Lease {
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
 
-static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        Lease *lease = userdata;
+/* A FIFO is made under the first name, has the second (with its inode's number) while it belongs to no assignment, and then the
+ * assignment's id as its name. */
+#define NAME_MAKING "making"
+#define NAME_NEW "new-"
+#define NAME_SIZE 32U
 
-        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+static int directory_open(const Manager *manager) {
+        _cleanup_close_ int state_fd = RET_NERRNO(open(manager->config->state_directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
+
+        if (state_fd < 0)
+                return state_fd;
+        if (mkdirat(state_fd, "leases", 0700) < 0 && errno != EEXIST)
+                return -errno;
+        return RET_NERRNO(openat(state_fd, "leases", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+static int name_of_new(int fd, char ret[static NAME_SIZE]) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISFIFO(st.st_mode))
+                return -EBADF;
+        (void) snprintf(ret, NAME_SIZE, NAME_NEW "%ju", (uintmax_t) st.st_ino);
+        return 0;
+}
+
+static void name_of_assignment(uint64_t assignment, char ret[static NAME_SIZE]) {
+        (void) snprintf(ret, NAME_SIZE, "%" PRIu64, assignment);
+}
+
+/* Both ends of the FIFO that is being made, which then has the name of a new one. */
+static int open_made(int directory_fd, int *ret_our_end, int *ret_their_end) {
+        _cleanup_close_ int our_end = -EBADF, their_end = -EBADF;
+        char name[NAME_SIZE];
+        int r;
+
+        our_end = RET_NERRNO(openat(directory_fd, NAME_MAKING, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+        if (our_end < 0)
+                return our_end;
+        their_end = RET_NERRNO(openat(directory_fd, NAME_MAKING, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+        if (their_end < 0)
+                return their_end;
+        r = name_of_new(our_end, name);
+        if (r < 0)
+                return r;
+        if (renameat(directory_fd, NAME_MAKING, directory_fd, name) < 0)
+                return -errno;
+        *ret_our_end = TAKE_FD(our_end);
+        *ret_their_end = TAKE_FD(their_end);
+        return 0;
+}
+
+int lease_open_ends(const Manager *manager, int *ret_our_end, int *ret_their_end) {
+        _cleanup_close_ int directory_fd = directory_open(manager);
+        int r;
+
+        if (directory_fd < 0)
+                return directory_fd;
+        if (unlinkat(directory_fd, NAME_MAKING, 0) < 0 && errno != ENOENT)
+                return -errno;
+        if (mkfifoat(directory_fd, NAME_MAKING, 0600) < 0)
+                return -errno;
+        r = open_made(directory_fd, ret_our_end, ret_their_end);
+        if (r < 0)
+                (void) unlinkat(directory_fd, NAME_MAKING, 0);
+        return r;
+}
+
+static void name_remove(const Manager *manager, const char *name) {
+        _cleanup_close_ int directory_fd = directory_open(manager);
+
+        if (directory_fd < 0 || (unlinkat(directory_fd, name, 0) < 0 && errno != ENOENT))
+                log_warning_errno(directory_fd < 0 ? directory_fd : -errno, "The lease %s cannot be removed: %m", name);
+}
+
+void lease_discard_end(const Manager *manager, int *our_end) {
+        char name[NAME_SIZE];
+
+        if (*our_end >= 0 && name_of_new(*our_end, name) >= 0)
+                name_remove(manager, name);
+        *our_end = safe_close(*our_end);
+}
+
+static int name_after_assignment(const Lease *lease) {
+        _cleanup_close_ int directory_fd = directory_open(lease->manager);
+        char from[NAME_SIZE], to[NAME_SIZE];
+        int r;
+
+        if (directory_fd < 0)
+                return directory_fd;
+        r = name_of_new(lease->fd, from);
+        if (r < 0)
+                return r;
+        name_of_assignment(lease->assignment, to);
+        return RET_NERRNO(renameat(directory_fd, from, directory_fd, to));
+}
+
+static int on_end(Lease *lease) {
         lease->ended = true;
         lease_settle(lease);
         return 0;
 }
 
-int lease_new(Manager *manager, uint64_t assignment, int *fd, Lease **ret) {
+static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return on_end(userdata);
+}
+
+static int on_found_ended(sd_event_source *source, void *userdata) {
+        return on_end(userdata);
+}
+
+static int lease_watch(Manager *manager, uint64_t assignment, int *fd, bool is_gone, Lease **ret) {
         _cleanup_(lease_freep) Lease *lease = NULL;
         int r;
-
-        assert(manager && fd && *fd >= 0 && ret);
 
         lease = malloc(sizeof(Lease));
         if (!lease)
                 return -ENOMEM;
         *lease = (Lease) { .manager = manager, .assignment = assignment, .fd = -EBADF };
-        r = sd_event_add_io(manager->event, &lease->source, *fd, EPOLLHUP | EPOLLERR, on_hangup, lease);
+        if (is_gone)
+                r = sd_event_add_defer(manager->event, &lease->source, on_found_ended, lease);
+        else
+                r = sd_event_add_io(manager->event, &lease->source, *fd, EPOLLHUP | EPOLLERR, on_hangup, lease);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(lease->source, "lease");
         lease->fd = TAKE_FD(*fd);
         *ret = TAKE_PTR(lease);
         return 0;
+}
+
+int lease_new(Manager *manager, uint64_t assignment, int *fd, Lease **ret) {
+        int r;
+
+        assert(manager && fd && *fd >= 0 && ret);
+
+        r = lease_watch(manager, assignment, fd, /* is_gone= */ false, ret);
+        if (r < 0)
+                return r;
+        r = name_after_assignment(*ret);
+        if (r < 0)
+                log_warning_errno(r, "A daemon that comes after will not know the lease of assignment %" PRIu64 ": %m", assignment);
+        return 0;
+}
+
+/* Nobody has the other end any more: the kernel does not tell of it who opened this end after that. */
+static bool client_is_gone(int fd) {
+        char byte;
+
+        return read(fd, &byte, sizeof(byte)) == 0;
+}
+
+static int lease_restore(Manager *manager, int directory_fd, uint64_t assignment, Lease **ret) {
+        _cleanup_close_ int fd = -EBADF;
+        char name[NAME_SIZE];
+        struct stat st;
+
+        name_of_assignment(assignment, name);
+        fd = RET_NERRNO(openat(directory_fd, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISFIFO(st.st_mode))
+                return -EBADMSG;
+        return lease_watch(manager, assignment, &fd, client_is_gone(fd), ret);
+}
+
+static void restore_leases(Manager *manager, int directory_fd) {
+        for (size_t i = 0; i < manager->assignments.n_items; i++) {
+                const Assignment *assignment = manager->assignments.items[i];
+                Lease *lease;
+                int r;
+
+                if (!assignment->lease)
+                        continue;
+                r = lease_restore(manager, directory_fd, assignment->id, &lease);
+                if (r >= 0) {
+                        r = manager_append_lease(manager, lease);
+                        if (r < 0)
+                                lease_free(lease);
+                }
+                if (r < 0)
+                        log_error_errno(r, "The lease of assignment %" PRIu64 " of %s cannot be taken up, it stays until somebody releases it: %m",
+                                        assignment->id, assignment->owner);
+        }
+}
+
+static bool name_is_known(const Manager *manager, const char *name) {
+        for (size_t i = 0; i < manager->assignments.n_items; i++) {
+                char known[NAME_SIZE];
+
+                name_of_assignment(manager->assignments.items[i]->id, known);
+                if (manager->assignments.items[i]->lease && string_equal(name, known))
+                        return true;
+        }
+        return false;
+}
+
+/* Of requests that came to nothing, and of assignments that ended just before a daemon did. Takes the fd over. */
+static void remove_unknown(const Manager *manager, int *directory_fd) {
+        DIR *directory = fdopendir(*directory_fd);
+
+        if (!directory)
+                return;
+        for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
+                if (entry->d_name[0] != '.' && !name_is_known(manager, entry->d_name))
+                        (void) unlinkat(*directory_fd, entry->d_name, 0);
+        (void) closedir(directory);
+        *directory_fd = -EBADF;
+}
+
+void lease_restore_all(Manager *manager) {
+        _cleanup_close_ int directory_fd = directory_open(manager);
+
+        if (directory_fd < 0) {
+                log_error_errno(directory_fd, "There can be no leases, and those that there are are not known: %m");
+                return;
+        }
+        restore_leases(manager, directory_fd);
+        remove_unknown(manager, &directory_fd);
 }
 
 Lease *lease_free(Lease *lease) {
@@ -54,6 +255,14 @@ Lease *lease_free(Lease *lease) {
         safe_close(lease->fd);
         free(lease);
         return NULL;
+}
+
+Lease *lease_remove(Lease *lease) {
+        char name[NAME_SIZE];
+
+        name_of_assignment(lease->assignment, name);
+        name_remove(lease->manager, name);
+        return lease_free(lease);
 }
 
 uint64_t lease_assignment(const Lease *lease) {

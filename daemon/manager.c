@@ -217,6 +217,7 @@ int manager_start(Manager *manager) {
                 safe_close(fd);
                 return r;
         }
+        lease_restore_all(manager);
         r = inventory_start(&manager->inventory, /* watch= */ !socket_path || *socket_path, fd);
         if (r < 0)
                 return r;
@@ -396,25 +397,35 @@ void manager_operation_ended(Manager *manager, Operation *operation) {
         settle_leases(manager);
 }
 
-int manager_add_lease(Manager *manager, uint64_t assignment, int *fd) {
+int manager_append_lease(Manager *manager, struct Lease *lease) {
         struct Lease **leases;
-        int r;
 
         leases = reallocarray(manager->leases, manager->n_leases + 1, sizeof(struct Lease *));
         if (!leases)
                 return -ENOMEM;
         manager->leases = leases;
-        r = lease_new(manager, assignment, fd, &leases[manager->n_leases]);
+        manager->leases[manager->n_leases++] = lease;
+        return 0;
+}
+
+int manager_add_lease(Manager *manager, uint64_t assignment, int *fd) {
+        _cleanup_(lease_freep) struct Lease *lease = NULL;
+        int r;
+
+        r = lease_new(manager, assignment, fd, &lease);
         if (r < 0)
                 return r;
-        manager->n_leases++;
+        r = manager_append_lease(manager, lease);
+        if (r < 0)
+                return r;
+        TAKE_PTR(lease);
         return 0;
 }
 
 static void drop_lease(Manager *manager, uint64_t assignment) {
         for (size_t i = 0; i < manager->n_leases; i++)
                 if (lease_assignment(manager->leases[i]) == assignment) {
-                        lease_free(manager->leases[i]);
+                        lease_remove(manager->leases[i]);
                         manager->leases[i] = manager->leases[--manager->n_leases];
                         return;
                 }

@@ -108,7 +108,7 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
  * manager, running). A negative errno is a failure of ours. *request is consumed either way.
  *
  * manager_assign(): the operation's `assignment` names the new assignment. lease_fd (-EBADF: none; taken over on success) is
- * our end of a lease: when the other end is closed the assignment is released.
+ * our end of a lease, from lease_open_ends(): when the other end is closed the assignment is released.
  * manager_release(): of an owner (all its assignments) or of targets (whole assignments only: naming one group of several
  * is refused).
  * manager_open(): opens the devices (addresses; NULL: all) of an active assignment; the fds are in the ended operation. */
@@ -139,6 +139,8 @@ void manager_say_groups(Manager *manager, const uint32_t *groups, size_t n_group
 void manager_refresh_devices(Manager *manager, const RecordList *records);
 
 int manager_add_lease(Manager *manager, uint64_t assignment, int *fd);
+/* The same for one that is made already, which is the manager's then. Returns 0 or -ENOMEM. */
+int manager_append_lease(Manager *manager, struct Lease *lease);
 
 /* Takes the assignment out of the table (and its lease with it), tells the observer, and frees it. */
 void manager_drop_assignment(Manager *manager, uint64_t id);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/strutil.h"
+#include "daemon/lease.h"
 #include "dbus/bus-manager.h"
 #include "dbus/encode.h"
 #include "dbus/errors.h"
@@ -108,16 +108,17 @@ int method_assign(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return assign_begin(userdata, m, write_assignment, &none, NULL, error);
 }
 
-/* The caller gets the write end of a pipe, which nobody writes to: the read end reports when its last copy is closed. */
 int method_assign_with_lease(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        _cleanup_close_ int our_end = -EBADF, their_end = -EBADF;
-        int ends[2];
+        Bus *bus = userdata;
+        _cleanup_close_ int their_end = -EBADF;
+        int our_end = -EBADF, r;
 
-        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-                return error_reply_errno(m, -errno, "The lease cannot be made");
-        our_end = ends[0];
-        their_end = ends[1];
-        return assign_begin(userdata, m, write_leased_assignment, &our_end, &their_end, error);
+        r = lease_open_ends(bus->manager, &our_end, &their_end);
+        if (r < 0)
+                return error_reply_errno(m, r, "The lease cannot be made");
+        r = assign_begin(bus, m, write_leased_assignment, &our_end, &their_end, error);
+        lease_discard_end(bus->manager, &our_end);
+        return r;
 }
 
 int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {

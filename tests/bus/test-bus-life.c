@@ -313,6 +313,93 @@ START_TEST(a_lease_that_came_too_late_leaves_nothing) {
 }
 END_TEST
 
+/* Assigns with a lease, and returns the fd that holds it. */
+static int assign_with_lease(Fixture *fixture) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        const char *path;
+        int fd, copy;
+
+        answer = fixture_call_well(fixture, MANAGER, "AssignWithLease", "sasa{sv}", "vm:web1", 1, "02:00.0", 0);
+        ck_assert_int_ge(sd_bus_message_read(answer, "oh", &path, &fd), 0);
+        copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        ck_assert_int_ge(copy, 0);
+        return copy;
+}
+
+static unsigned count_leases(const Fixture *fixture) {
+        _cleanup_free_ char *path = NULL;
+        unsigned n = 0;
+        DIR *directory;
+
+        ck_assert_int_ge(string_format(&path, "%s/leases", fixture->state), 0);
+        directory = opendir(path);
+        ck_assert_ptr_nonnull(directory);
+        for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
+                n += entry->d_name[0] != '.';
+        (void) closedir(directory);
+        return n;
+}
+
+START_TEST(a_lease_outlives_the_daemon_however_that_ends) {
+        static const int signals[] = { SIGTERM, SIGKILL, SIGTERM };
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        int lease = assign_with_lease(fixture);
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                (void) fixture_end_daemon(fixture, signals[i]);
+                fixture_start_daemon(fixture);
+                sd_bus_message_unref(fixture_call_well(fixture, MANAGER, "Rescan", ""));
+                assert_text(fixture, "assigned", GROUP_14, "State");
+                assert_text(fixture, "vfio-pci", NIC_0, "Driver");
+        }
+        ck_assert_uint_eq(count_leases(fixture), 1);
+
+        fixture_listen(fixture);
+        safe_close(lease);
+        (void) fixture_await_signal(fixture, "AssignmentRemoved", ASSIGND_ASSIGNMENT_PREFIX "/1");
+        assert_text(fixture, "e1000e", NIC_0, "Driver");
+        assert_text(fixture, "host", GROUP_14, "State");
+        ck_assert_uint_eq(count_leases(fixture), 0);
+}
+END_TEST
+
+START_TEST(a_lease_that_ends_while_no_daemon_runs_ends_its_assignment_at_the_next_start) {
+        static const int signals[] = { SIGTERM, SIGKILL };
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+                int lease = assign_with_lease(fixture);
+
+                (void) fixture_end_daemon(fixture, signals[i]);
+                safe_close(lease);
+                fixture_listen(fixture);
+                fixture_start_daemon(fixture);
+                for (;;) {
+                        _cleanup_free_ char *state = fixture_get_text(fixture, GROUP_14, "State");
+
+                        if (string_equal(state, "host"))
+                                break;
+                        (void) fixture_await_signal(fixture, "PropertiesChanged", ASSIGND_GROUP_PREFIX "/14");
+                }
+                assert_text(fixture, "e1000e", NIC_0, "Driver");
+                ck_assert_uint_eq(count_leases(fixture), 0);
+        }
+}
+END_TEST
+
+START_TEST(a_refused_lease_leaves_nothing_behind) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_close_ int lease = assign_with_lease(fixture);
+
+        sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_OWNED, MANAGER, "AssignWithLease", "sasa{sv}", "vm:web2", 1, "02:00.1", 0));
+        sd_bus_message_unref(fixture_call_in_vain(fixture, SD_BUS_ERROR_INVALID_ARGS, MANAGER, "AssignWithLease", "sasa{sv}", "vm:web2", 1, "01:00.0", 1,
+                                                  "nonsense", "b", 1));
+        ck_assert_uint_eq(count_leases(fixture), 1);
+        sd_bus_message_unref(fixture_call_well(fixture, MANAGER, "Release", "sa{sv}", "vm:web1", 0));
+        ck_assert_uint_eq(count_leases(fixture), 0);
+}
+END_TEST
+
 START_TEST(fds_that_nobody_waits_for_any_more_are_closed) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){ .host = FIXTURE_LAB_IOMMUFD });
         _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "02:00.0");
@@ -427,4 +514,5 @@ BUS_SUITE("bus-life", a_taken_name_ends_the_start_with_a_sentence, no_bus_ends_t
           the_watchdog_is_served_when_systemd_asks_for_it, an_idle_daemon_has_no_timer_that_would_wake_it, a_deadline_passes_and_the_operation_goes_on,
           more_calls_than_may_wait_are_refused_and_the_others_answered, no_time_at_all_is_a_deadline_too, an_operation_goes_on_when_its_caller_leaves,
           a_lease_whose_caller_leaves_before_it_is_given_leaves_nothing, a_lease_that_came_too_late_leaves_nothing,
-          fds_that_nobody_waits_for_any_more_are_closed, every_call_is_answered_exactly_once)
+          a_lease_outlives_the_daemon_however_that_ends, a_lease_that_ends_while_no_daemon_runs_ends_its_assignment_at_the_next_start,
+          a_refused_lease_leaves_nothing_behind, fds_that_nobody_waits_for_any_more_are_closed, every_call_is_answered_exactly_once)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The end of assignments: owners that still hold what is taken from them, and leases. */
+/* The end of assignments: owners that still hold what is taken from them. */
 
 #include "base/io.h"
 #include "daemon-scene.h"
@@ -111,102 +111,8 @@ START_TEST(a_stuck_release_stops_its_group_only_and_goes_on_when_the_holder_lets
 }
 END_TEST
 
-/* Leases. */
-
-static Operation *begin_leased(int ends[static 2]) {
-        _cleanup_(refusal_done) Refusal refusal = {};
-        _cleanup_(request_done) Request request = make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL);
-        Operation *operation = NULL;
-
-        ck_assert_int_eq(pipe(ends), 0);
-        ck_assert_int_eq(manager_assign(manager(), &request, &ends[0], &refusal, &operation), 0);
-        ck_assert_int_eq(ends[0], -EBADF);
-        return operation;
-}
-
-START_TEST(the_end_of_a_lease_is_the_end_of_its_assignment) {
-        _cleanup_free_ char *before = scene_snapshot();
-        int ends[2];
-
-        scene_start();
-        await_end(begin_leased(ends));
-        loop_drain();
-        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_ASSIGNED);
-        assert_rows("SELECT DISTINCT lease FROM current_assignments", "yes\n");
-        safe_close(ends[1]);
-        AWAIT(count_heard("assignment-removed vm:a") > 0);
-        assert_snapshot(before);
-        assert_rows("SELECT verb, outcome, caller FROM audit_log ORDER BY id DESC LIMIT 1", "release|done|assignd\n");
-}
-END_TEST
-
-START_TEST(a_lease_that_ends_before_the_assignment_is_there_leaves_nothing) {
-        _cleanup_free_ char *before = scene_snapshot();
-        int ends[2];
-
-        scene_start();
-        (void) begin_leased(ends);
-        safe_close(ends[1]);
-        AWAIT(count_heard("assignment-removed vm:a") > 0);
-        assert_snapshot(before);
-}
-END_TEST
-
-START_TEST(a_lease_that_ends_while_devices_are_opened_waits_for_that) {
-        _cleanup_free_ char *before = scene_snapshot();
-        _cleanup_close_ int hang = -EBADF;
-        Operation *opening;
-        int ends[2];
-
-        scene_start();
-        await_end(begin_leased(ends));
-        hang = simk_hang(daemon_scene.root, SIMK_OPEN_CDEV, &nic, 1);
-        opening = begin_open(manager_group_assignment(manager(), NIC_GROUP)->id);
-        await_trace("begin open-iommufd");
-        safe_close(ends[1]);
-        loop_drain();
-        ck_assert(!operation_has_ended(opening));
-        hang = safe_close(hang);
-        AWAIT(count_heard("assignment-removed vm:a") > 0);
-        assert_snapshot(before);
-}
-END_TEST
-
-START_TEST(a_released_assignment_takes_its_lease_along) {
-        int ends[2];
-
-        scene_start();
-        await_end(begin_leased(ends));
-        release("vm:a");
-        ck_assert_uint_eq(manager()->n_leases, 0);
-        (void) assign("vm:b", "0000:02:00.0");
-        safe_close(ends[1]);
-        loop_drain();
-        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_ASSIGNED);
-}
-END_TEST
-
-START_TEST(a_lease_whose_release_fails_is_not_tried_again_at_once) {
-        int ends[2];
-
-        scene_start();
-        await_end(begin_leased(ends));
-        ck_assert_int_eq(simk_fail(daemon_scene.root, SIMK_UNBIND, &nic, 1, EIO), 0);
-        safe_close(ends[1]);
-        AWAIT(count_heard("operation-removed 2 failed") > 0);
-        loop_drain();
-        assert_rows("SELECT count(*) FROM operations", "2\n");
-        release("vm:a");
-}
-END_TEST
-
 DAEMON_SUITE("release",
              a_member_that_does_not_leave_keeps_the_others_off_their_host_drivers,
              a_group_that_does_not_leave_keeps_the_whole_assignment_with_its_owner,
              what_was_on_its_vfio_driver_before_is_not_given_on_while_somebody_holds_it,
-             a_stuck_release_stops_its_group_only_and_goes_on_when_the_holder_lets_go,
-             the_end_of_a_lease_is_the_end_of_its_assignment,
-             a_lease_that_ends_before_the_assignment_is_there_leaves_nothing,
-             a_lease_that_ends_while_devices_are_opened_waits_for_that,
-             a_released_assignment_takes_its_lease_along,
-             a_lease_whose_release_fails_is_not_tried_again_at_once)
+             a_stuck_release_stops_its_group_only_and_goes_on_when_the_holder_lets_go)
