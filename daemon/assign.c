@@ -97,6 +97,9 @@ static int check_selection(const Manager *manager, const Request *request, const
                 r = check_records(manager, selection->groups[i], blockers);
                 if (r < 0)
                         return r;
+                r = manager_check_sriov(manager, selection->groups[i], blockers);
+                if (r < 0)
+                        return r;
                 r = check_restorable(selection->groups[i], blockers);
                 if (r < 0)
                         return r;

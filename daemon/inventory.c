@@ -456,16 +456,49 @@ int inventory_refresh_device(Inventory *inventory, const PciAddress *address) {
         return r;
 }
 
-static int refresh_dirty(Inventory *inventory) {
-        _cleanup_free_ PciAddress *dirty = TAKE_PTR(inventory->dirty);
-        size_t n_dirty = inventory->n_dirty;
+static int mark_dirty(Inventory *inventory, const PciAddress *address);
+
+/* What an event says about one of a PF and its VFs is news of the others: the kernel sends no event for a PF whose VFs are turned
+ * off (drivers/pci/iov.c, sriov_disable), nor for a VF whose link to its PF comes after it. */
+static int mark_relatives_dirty(Inventory *inventory, const PciAddress *address) {
+        const Device *device = facts_find_device(&inventory->facts, address);
         int r = 0;
 
-        inventory->n_dirty = 0;
-        for (size_t i = 0; r >= 0 && i < n_dirty; i++)
-                r = refresh_device(inventory, &dirty[i]);
-        journal_changes(inventory);
+        if (device && device->is_vf)
+                r = mark_dirty(inventory, &device->physfn);
+        for (size_t i = 0; device && r >= 0 && i < device->n_vfs; i++)
+                r = mark_dirty(inventory, &device->vfs[i]);
         return r;
+}
+
+static int refresh_each(Inventory *inventory, const PciAddress *addresses, size_t n, bool relatives) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                if (relatives) /* as they were known until now */
+                        r = mark_relatives_dirty(inventory, &addresses[i]);
+                if (r >= 0)
+                        r = refresh_device(inventory, &addresses[i]);
+                if (r >= 0 && relatives)
+                        r = mark_relatives_dirty(inventory, &addresses[i]);
+        }
+        return r;
+}
+
+static int refresh_dirty(Inventory *inventory) {
+        _cleanup_free_ PciAddress *dirty = TAKE_PTR(inventory->dirty), *relatives = NULL;
+        size_t n_dirty = inventory->n_dirty, n_relatives;
+        int r;
+
+        inventory->n_dirty = 0;
+        r = refresh_each(inventory, dirty, n_dirty, /* relatives= */ true);
+        relatives = TAKE_PTR(inventory->dirty);
+        n_relatives = inventory->n_dirty;
+        inventory->n_dirty = 0;
+        if (r >= 0)
+                r = refresh_each(inventory, relatives, n_relatives, /* relatives= */ false);
+        journal_changes(inventory);
+        return r >= 0 && inventory->rescan_needed ? inventory_rescan(inventory) : r; /* they are too many to be looked at one by one */
 }
 
 static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -148,5 +148,8 @@ void manager_drop_assignment(Manager *manager, uint64_t id);
 /* Appends what the group's state means for somebody who wants it: owned, busy, stuck. */
 int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers);
 
+/* Appends vf-of-locked-pf for each VF of the group whose PF an assignment holds, or is about to. */
+int manager_check_sriov(const Manager *manager, const Group *group, BlockerList *blockers);
+
 /* Leaves an audit row for a refusal, unless it is about the form or existence of what was asked for. */
 void manager_audit_refusal(Manager *manager, const Request *request, const PlanResult *result);

@@ -83,6 +83,18 @@ static int check_device(const Group *group, const Device *device, BlockerList *b
         return 0;
 }
 
+/* vfio-pci refuses to take such a function (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_register_device: -EBUSY), and leaving
+ * a host driver would end its VFs, whoever has them. */
+static int check_vfs(const Group *group, const Device *device, BlockerList *blockers) {
+        const char *name = PCI_ADDRESS_FORMAT(&device->address);
+
+        if (device->n_vfs == 0)
+                return 0;
+        return blocker_list_add(blockers, BLOCKER_HAS_VFS, group->number, name, false,
+                                "%s has %zu virtual function%s enabled (the first is %s): it can go to nobody before they are turned off", name,
+                                device->n_vfs, device->n_vfs == 1 ? "" : "s", PCI_ADDRESS_FORMAT(&device->vfs[0]));
+}
+
 static int check_regions(const Group *group, BlockerList *blockers) {
         for (size_t i = 0; i < group->n_regions; i++) {
                 const ReservedRegion *region = &group->regions[i];
@@ -126,6 +138,8 @@ int viability_check(const Group *group, BlockerList *blockers) {
 
         for (size_t i = 0; i < group->n_devices; i++) {
                 r = check_device(group, group->devices[i], blockers);
+                if (r >= 0)
+                        r = check_vfs(group, group->devices[i], blockers);
                 if (r < 0)
                         return r;
         }

@@ -18,6 +18,7 @@ bool driver_is_vfio(const char *driver);
  *   not-endpoint       it has no endpoint, or a member whose identity cannot be read
  *   host-driver-stays  a bridge or non-PCI member on a driver that is not exempt, or a chipset function (see
  *                      device_is_chipset) on a host driver
+ *   has-vfs            a physical function with enabled VFs
  *   direct-mapping     a `direct` reserved region (kernel: require_direct, drivers/iommu/iommu.c, __iommu_device_set_domain)
  * Returns 0 or -ENOMEM. */
 int viability_check(const Group *group, BlockerList *blockers);

@@ -621,6 +621,21 @@ int treegen_add_device(int root_fd, const TreeDevice *device) {
         return r < 0 ? r : make_link(root_fd, path, link);
 }
 
+/* The PF counts its VFs until the last is gone (drivers/pci/iov.c, sriov_disable). */
+static int forget_vfs(int root_fd, const char *pf_path) {
+        char path[PATH_MAX], target[PATH_MAX];
+        int r;
+
+        for (unsigned n = 0; n < UINT8_MAX; n++) {
+                r = format_path(path, "%s/virtfn%u", pf_path, n);
+                if (r < 0)
+                        return r;
+                if (read_link(root_fd, path, target) >= 0)
+                        return 0;
+        }
+        return treegen_set_attribute(root_fd, strrchr(pf_path, '/') + 1, "sriov_numvfs", "0\n");
+}
+
 /* Takes away the VF's link in its PF. The rest keeps its numbers, as when the kernel removes VFs one by one. */
 static int unlink_vf(int root_fd, const char *device_path) {
         char pf_path[PATH_MAX], path[PATH_MAX], target[PATH_MAX];
@@ -638,7 +653,7 @@ static int unlink_vf(int root_fd, const char *device_path) {
                 if (r < 0)
                         return r;
                 if (read_link(root_fd, path, target) >= 0 && strcmp(target, device_path) == 0)
-                        return RET_NERRNO(unlinkat(root_fd, path, 0));
+                        return unlinkat(root_fd, path, 0) < 0 ? -errno : forget_vfs(root_fd, pf_path);
         }
         return -ENOENT;
 }

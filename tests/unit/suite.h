@@ -23,7 +23,7 @@ static inline int suite_make_directory(char **ret) {
         return mkdtemp(*ret) && setenv("TMPDIR", *ret, 1) >= 0 ? 0 : -errno;
 }
 
-static inline int suite_run(const char *name, const TTest *const tests[], size_t n_tests) {
+static inline int suite_run_with_fixture(const char *name, SFun set_up, SFun tear_down, const TTest *const tests[], size_t n_tests) {
         Suite *suite = suite_create(name);
         TCase *tcase = tcase_create(name);
         SRunner *runner = srunner_create(suite);
@@ -33,6 +33,7 @@ static inline int suite_run(const char *name, const TTest *const tests[], size_t
         if (suite_make_directory(&directory) < 0)
                 return EXIT_FAILURE;
         tcase_set_timeout(tcase, 30);
+        tcase_add_checked_fixture(tcase, set_up, tear_down);
         suite_add_tcase(suite, tcase);
         for (size_t i = 0; i < n_tests; i++)
                 tcase_add_test(tcase, tests[i]);
@@ -42,6 +43,10 @@ static inline int suite_run(const char *name, const TTest *const tests[], size_t
         srunner_free(runner);
         (void) nftw(directory, suite_remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static inline int suite_run(const char *name, const TTest *const tests[], size_t n_tests) {
+        return suite_run_with_fixture(name, NULL, NULL, tests, n_tests);
 }
 
 #define SUITE(name, ...) \

@@ -49,6 +49,30 @@ START_TEST(endpoints_can_leave_whatever_driver_they_are_on) {
 }
 END_TEST
 
+START_TEST(a_physical_function_with_its_virtual_functions_on_goes_to_nobody) {
+        static const char *const drivers[] = { NULL, "nvme", "vfio-pci" };
+
+        for (size_t i = 0; i < ELEMENTSOF(drivers); i++) {
+                _cleanup_(facts_done) Facts facts = {};
+                Device *pf = machine_add(&facts, "0000:05:00.0", 0x010802, 16, drivers[i], NULL);
+
+                pf->is_pf = true;
+                pf->vfs = calloc(1, sizeof(PciAddress));
+                ck_assert_ptr_nonnull(pf->vfs);
+                pf->vfs[pf->n_vfs++] = (PciAddress) { .bus = 5, .function = 1 };
+                assert_only_blocker(&facts, BLOCKER_HAS_VFS, "0000:05:00.0");
+        }
+}
+END_TEST
+
+START_TEST(a_physical_function_without_virtual_functions_is_like_any_other) {
+        _cleanup_(facts_done) Facts facts = {};
+
+        machine_add(&facts, "0000:05:00.0", 0x010802, 16, "nvme", NULL)->is_pf = true;
+        assert_viable(&facts);
+}
+END_TEST
+
 START_TEST(root_port_on_pcieport_is_fine) {
         _cleanup_(facts_done) Facts facts = {};
 
@@ -255,6 +279,8 @@ END_TEST
 
 SUITE("viability",
       endpoints_can_leave_whatever_driver_they_are_on,
+      a_physical_function_with_its_virtual_functions_on_goes_to_nobody,
+      a_physical_function_without_virtual_functions_is_like_any_other,
       root_port_on_pcieport_is_fine,
       bridge_without_a_driver_is_fine,
       bridge_on_shpchp_stays,
