@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/assign.h"
 
+#include <poll.h>
+
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
@@ -312,29 +314,30 @@ static void assign_changed(Operation *operation, bool stuck_changed, void *userd
         manager_operation_changed(userdata, operation, stuck_changed);
 }
 
-static const OperationOwner assign_owner = {
-        .journal_begin = assign_journal_begin,
-        .plan_undo = assign_plan_undo,
-        .settled = assign_settled,
-        .journal_end = assign_journal_end,
-        .ended = assign_ended,
-        .changed = assign_changed,
-};
+/* A lease that has ended before it began leaves nothing behind. */
+static int check_lease(const Operation *operation, Refusal *refusal) {
+        struct pollfd poll_fd = { .fd = operation->lease_fd };
+
+        if (operation->lease_fd < 0 || poll(&poll_fd, 1, 0) <= 0)
+                return 0;
+        return refusal_set(refusal, REFUSAL_CANCELLED, "The lease of %s has ended before its devices were assigned", operation->request.owner);
+}
 
 /* The table holds the new assignment from here on; without an id until its row is inserted. */
-static int begin_assignment(Manager *manager, Request *request, RecordList *records, Plan *plan, int *lease_fd, Refusal *ret_refusal,
-                            Operation **ret) {
+static int begin_assignment(Manager *manager, Operation *operation, RecordList *records, PlanResult *result) {
         _cleanup_(assignment_freep) Assignment *assignment = NULL;
-        _cleanup_(operation_freep) Operation *operation = NULL;
+        const Request *request = &operation->request;
         Assignment *added;
         int r;
 
         r = assignment_new(request, records, request->backend == BACKEND_AUTO ? manager_default_backend(manager) : request->backend, &assignment);
         if (r < 0)
                 return r;
-        assignment->lease = *lease_fd >= 0;
-        r = operation_new(&manager->context, &assign_owner, manager, VERB_ASSIGN, &request->caller, request->owner, &request->targets,
-                          assignment->groups, assignment->n_groups, plan, &operation);
+        assignment->lease = operation->lease_fd >= 0;
+        r = operation_set_groups(operation, assignment->groups, assignment->n_groups);
+        if (r < 0)
+                return r;
+        r = operation_set_plan(operation, &result->plan);
         if (r < 0)
                 return r;
         assignment->id = UINT64_MAX;
@@ -343,38 +346,40 @@ static int begin_assignment(Manager *manager, Request *request, RecordList *reco
                 return r;
         added = TAKE_PTR(assignment);
 
-        r = manager_begin(manager, &operation, ret_refusal, ret);
-        if (r < 0 || ret_refusal->code != REFUSAL_NONE) {
+        r = manager_begin(manager, operation, &result->refusal);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE) {
                 manager_drop_assignment(manager, added->id);
                 return r;
         }
-        if (*lease_fd >= 0)
-                r = manager_add_lease(manager, added->id, lease_fd);
+        if (operation->lease_fd >= 0)
+                r = manager_add_lease(manager, added->id, &operation->lease_fd);
         if (r < 0)
                 log_error_errno(r, "Failed to watch the lease of assignment %" PRIu64 ", it lasts until it is released: %m", added->id);
         return 0;
 }
 
-int manager_assign(Manager *manager, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret) {
-        _cleanup_(plan_result_done) PlanResult result = {};
+static int assign_start(Operation *operation, void *userdata, PlanResult *result) {
         _cleanup_(record_list_done) RecordList records = {};
-        Operation *operation = NULL;
         int r;
 
-        r = request_check(request, &result.refusal);
-        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
-                r = assign_plan(manager, request, &records, &result);
-        if (r < 0)
+        r = check_lease(operation, &result->refusal);
+        if (r >= 0 && result->refusal.code == REFUSAL_NONE)
+                r = assign_plan(userdata, &operation->request, &records, result);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
-        if (result.refusal.code == REFUSAL_NONE) {
-                r = begin_assignment(manager, request, &records, &result.plan, lease_fd, &result.refusal, &operation);
-                if (r < 0)
-                        return r;
-        }
-        if (result.refusal.code != REFUSAL_NONE)
-                manager_audit_refusal(manager, request, &result);
-        *ret_refusal = result.refusal;
-        result.refusal = (Refusal) {};
-        *ret = operation;
-        return 0;
+        return begin_assignment(userdata, operation, &records, result);
+}
+
+static const OperationOwner assign_owner = {
+        .start = assign_start,
+        .journal_begin = assign_journal_begin,
+        .plan_undo = assign_plan_undo,
+        .settled = assign_settled,
+        .journal_end = assign_journal_end,
+        .ended = assign_ended,
+        .changed = assign_changed,
+};
+
+int manager_assign(Manager *manager, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret) {
+        return manager_request(manager, &assign_owner, request, lease_fd, ret_refusal, ret);
 }

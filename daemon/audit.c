@@ -134,17 +134,17 @@ int audit_refusal(Db *db, const Request *request, char *const *devices, const ui
 
 int audit_operation(Db *db, const Operation *operation, char *const *devices) {
         return write_row(db, &(DbAudit) {
-                .verb = verb_to_string(operation->verb),
-                .owner = operation->owner_name,
-                .caller_uid = (int64_t) operation->caller.uid,
-                .caller_pid = (int64_t) operation->caller.pid,
-                .caller_name = operation->caller.bus_name,
+                .verb = verb_to_string(operation->request.verb),
+                .owner = operation->request.owner,
+                .caller_uid = (int64_t) operation->request.caller.uid,
+                .caller_pid = (int64_t) operation->request.caller.pid,
+                .caller_name = operation->request.caller.bus_name,
                 .operation = (int64_t) operation->id,
                 .assignment = (int64_t) operation->assignment,
                 .outcome = operation_state_to_string(operation->state),
                 .error = refusal_code_to_string(operation->outcome.code),
                 .message = operation->outcome.message,
-        }, operation->targets, devices, operation->groups, operation->n_groups, &operation->outcome.blockers);
+        }, operation->request.targets, devices, operation->groups, operation->n_groups, &operation->outcome.blockers);
 }
 
 int audit_interrupted(Db *db, const Leftover *leftover, const char *message) {

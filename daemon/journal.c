@@ -52,21 +52,26 @@ static int insert_step(Operation *operation, size_t i) {
 }
 
 int journal_insert(Operation *operation) {
-        int64_t id;
-        int r;
-
-        r = db_operation_insert(operation->context->db, &(DbOperation) {
-                .verb = verb_to_string(operation->verb),
+        Db *db = operation->context->db;
+        int64_t id = (int64_t) operation->id;
+        const DbOperation row = {
+                .verb = verb_to_string(operation->request.verb),
                 .state = operation_state_to_string(operation->state),
-                .owner = operation->owner_name,
+                .owner = operation->request.owner,
                 .assignment = (int64_t) operation->assignment,
-                .caller_uid = (int64_t) operation->caller.uid,
-                .caller_pid = (int64_t) operation->caller.pid,
-                .caller_name = operation->caller.bus_name,
+                .caller_uid = (int64_t) operation->request.caller.uid,
+                .caller_pid = (int64_t) operation->request.caller.pid,
+                .caller_name = operation->request.caller.bus_name,
                 .worker_pid = operation->worker ? (int64_t) worker_pid(operation->worker) : 0,
                 .worker_start_time = operation->worker ? worker_start_time(operation->worker) : 0,
                 .created_usec = operation->created_usec,
-        }, operation->groups, operation->n_groups, &id);
+        };
+        int r;
+
+        if (id > 0)
+                r = db_operation_set_begun(db, id, &row, operation->groups, operation->n_groups);
+        else
+                r = db_operation_insert(db, &row, operation->groups, operation->n_groups, &id);
         if (r < 0)
                 return r;
         operation->id = (uint64_t) id;

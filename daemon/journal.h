@@ -5,7 +5,7 @@
 
 #include "daemon/operation.h"
 
-/* The operation itself (which gets its id), its groups, and all its steps as they stand. */
+/* The operation itself, its groups, and all its steps as they stand: a new one (which gets its id), or one that waited and begins. */
 int journal_insert(Operation *operation);
 
 /* Steps added or changed since they were last written; mark them written with journal_clean() after the commit. */

@@ -12,6 +12,7 @@
 #include "daemon/audit.h"
 #include "daemon/lease.h"
 #include "daemon/recover.h"
+#include "daemon/turn.h"
 #include "host/tree.h"
 
 #define OPERATION_RETRY_USEC USEC_PER_SEC
@@ -169,6 +170,7 @@ Manager *manager_free(Manager *manager) {
                 operation_free(manager->operations[i]);
         free(manager->operations);
         queue_done(&manager->queue);
+        sd_event_source_disable_unref(manager->turn_source);
         assignment_table_done(&manager->assignments);
         inventory_done(&manager->inventory);
         db_close(manager->db);
@@ -252,12 +254,22 @@ GroupState manager_group_state(const Manager *manager, uint32_t number) {
         if (recovery_awaits_group(manager->recovery, number))
                 return GROUP_STATE_STUCK;
         if (operation && operation->stuck)
-                return operation->verb == VERB_RELEASE ? GROUP_STATE_RELEASING : GROUP_STATE_STUCK;
+                return operation->request.verb == VERB_RELEASE ? GROUP_STATE_RELEASING : GROUP_STATE_STUCK;
         if (operation)
                 return GROUP_STATE_BUSY;
         if (assignment)
                 return assignment->state == ASSIGNMENT_RELEASING ? GROUP_STATE_RELEASING : GROUP_STATE_ASSIGNED;
         return GROUP_STATE_HOST;
+}
+
+/* Whoever came before whom is asked to begin now, or before anybody who asks now, goes first. */
+static int check_waiting(const Manager *manager, uint32_t number, BlockerList *blockers) {
+        const Operation *operation = queue_find_waiting(&manager->queue, number, manager->turn);
+
+        if (!operation)
+                return 0;
+        return blocker_list_add(blockers, BLOCKER_BUSY, number, NULL, false, "Operation %" PRIu64 " (%s) waits for group %" PRIu32 " already",
+                                operation->id, verb_to_string(operation->request.verb), number);
 }
 
 int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers) {
@@ -277,13 +289,13 @@ int manager_check_state(const Manager *manager, uint32_t number, BlockerList *bl
                 return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
                                         "Group %" PRIu32 " waits to be given back from an assignment that an earlier assignd left half-way", number);
         if (!operation)
-                return 0;
+                return check_waiting(manager, number, blockers);
         if (operation->stuck)
                 return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
                                         "Operation %" PRIu64 " (%s) on group %" PRIu32 " is stuck: the kernel has not answered", operation->id,
-                                        verb_to_string(operation->verb), number);
+                                        verb_to_string(operation->request.verb), number);
         return blocker_list_add(blockers, BLOCKER_BUSY, number, NULL, false, "Operation %" PRIu64 " (%s) works on group %" PRIu32, operation->id,
-                                verb_to_string(operation->verb), number);
+                                verb_to_string(operation->request.verb), number);
 }
 
 Backend manager_default_backend(const Manager *manager) {
@@ -310,7 +322,7 @@ void manager_refresh_devices(Manager *manager, const RecordList *records) {
 }
 
 /* Nobody tells when a disk has room again, so whoever is about to write looks. */
-static void probe_database(Manager *manager) {
+void manager_probe_database(Manager *manager) {
         int r;
 
         if (db_is_healthy(manager->db))
@@ -335,49 +347,55 @@ static bool forget_oldest_finished(Manager *manager) {
         }
         if (n_finished <= MANAGER_FINISHED_MAX)
                 return false;
-        operation_free(manager->operations[oldest]);
-        memmove(manager->operations + oldest, manager->operations + oldest + 1, (--manager->n_operations - oldest) * sizeof(Operation *));
+        manager_remove_operation(manager, manager->operations[oldest]);
         return true;
 }
 
-int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal, Operation **ret) {
-        Operation **operations, *op = *operation;
-        int r;
+int manager_add_operation(Manager *manager, Operation **operation) {
+        Operation **operations;
 
         operations = reallocarray(manager->operations, manager->n_operations + 1, sizeof(Operation *));
         if (!operations)
                 return -ENOMEM;
         manager->operations = operations;
-
-        probe_database(manager);
-        r = queue_push(&manager->queue, op);
-        if (r == -EBUSY)
-                return refusal_set(ret_refusal, REFUSAL_BUSY, "Another operation works on a group of this one");
-        if (r < 0)
-                return r;
-        r = operation_begin(op);
-        if (r < 0)
-                queue_remove(&manager->queue, op);
-        if (r == -ENOSPC || r == -EROFS || r == -EIO || r == -EBUSY || r == -EUCLEAN)
-                return refusal_set(ret_refusal, REFUSAL_DEGRADED, "The database cannot be written (%s), so nothing was begun", strerror(-r));
-        if (r < 0)
-                return r;
-
-        manager->operations[manager->n_operations++] = TAKE_PTR(*operation);
+        operations[manager->n_operations++] = TAKE_PTR(*operation);
         while (forget_oldest_finished(manager))
                 ;
-        if (manager->observer.operation_added)
-                manager->observer.operation_added(manager->observer.userdata, op);
-        manager_say_groups(manager, op->groups, op->n_groups);
-        *ret = op;
         return 0;
+}
+
+void manager_remove_operation(Manager *manager, Operation *operation) {
+        for (size_t i = 0; i < manager->n_operations; i++)
+                if (manager->operations[i] == operation) {
+                        memmove(manager->operations + i, manager->operations + i + 1, (--manager->n_operations - i) * sizeof(Operation *));
+                        break;
+                }
+        operation_free(operation);
+}
+
+int manager_request(Manager *manager, const OperationOwner *owner, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret) {
+        _cleanup_(operation_freep) Operation *operation = NULL;
+        int r;
+
+        *ret = NULL;
+        r = request_check(request, ret_refusal);
+        if (r < 0 || ret_refusal->code != REFUSAL_NONE)
+                return r;
+        r = operation_new(&manager->context, owner, manager, request, &operation);
+        if (r < 0)
+                return r;
+        if (lease_fd)
+                operation->lease_fd = TAKE_FD(*lease_fd);
+        return manager_submit(manager, &operation, ret_refusal, ret);
 }
 
 void manager_operation_changed(Manager *manager, Operation *operation, bool stuck_changed) {
         if (manager->observer.operation_changed)
                 manager->observer.operation_changed(manager->observer.userdata, operation);
-        if (stuck_changed)
+        if (stuck_changed) {
                 manager_say_groups(manager, operation->groups, operation->n_groups);
+                turn_schedule(manager);
+        }
 }
 
 static void settle_leases(Manager *manager) {
@@ -388,13 +406,14 @@ static void settle_leases(Manager *manager) {
 
 void manager_operation_ended(Manager *manager, Operation *operation) {
         queue_remove(&manager->queue, operation);
-        log_info("Operation %" PRIu64 " (%s%s%s) %s%s%s", operation->id, verb_to_string(operation->verb), operation->owner_name ? " for " : "",
-                 operation->owner_name ?: "", operation_state_word(operation), operation->outcome.message ? ": " : "",
+        log_info("Operation %" PRIu64 " (%s%s%s) %s%s%s", operation->id, verb_to_string(operation->request.verb), operation->request.owner ? " for " : "",
+                 operation->request.owner ?: "", operation_state_word(operation), operation->outcome.message ? ": " : "",
                  operation->outcome.message ?: "");
         if (manager->observer.operation_removed)
                 manager->observer.operation_removed(manager->observer.userdata, operation);
         manager_say_groups(manager, operation->groups, operation->n_groups);
         settle_leases(manager);
+        turn_schedule(manager);
 }
 
 int manager_append_lease(Manager *manager, struct Lease *lease) {
@@ -457,6 +476,7 @@ static bool refusal_is_audited(RefusalCode code) {
         case REFUSAL_DENIED:
         case REFUSAL_IDENTITY_CHANGED:
         case REFUSAL_TIMEOUT:
+        case REFUSAL_CANCELLED:
         case REFUSAL_STUCK:
         case REFUSAL_QUARANTINED:
         case REFUSAL_NOT_SUPPORTED:
@@ -483,7 +503,7 @@ int manager_rescan(Manager *manager) {
 }
 
 int manager_reload(Manager *manager) {
-        probe_database(manager);
+        manager_probe_database(manager);
         return manager_rescan(manager);
 }
 

@@ -52,11 +52,13 @@ typedef struct Manager {
         Db *db;
         Inventory inventory;
         AssignmentTable assignments;
-        Queue queue;             /* operations that run */
+        Queue queue;             /* operations that run or wait */
         Operation **operations;  /* all that are known, ordered by id: running ones and the last finished ones */
         size_t n_operations;
         struct Lease **leases;
         size_t n_leases;
+        sd_event_source *turn_source;
+        const Operation *turn;     /* which operation is being asked to begin; NULL: none */
         struct Recovery *recovery; /* NULL before manager_start() */
         OperationContext context;
         ManagerObserver observer;
@@ -88,14 +90,14 @@ Operation *manager_group_operation(const Manager *manager, uint32_t number);
 /* The backend that BACKEND_AUTO comes to on this host: group, or iommufd where /dev/iommu exists. */
 Backend manager_default_backend(const Manager *manager);
 
-typedef struct PlanResult {
+struct PlanResult {
         Plan plan;         /* empty where refused */
         Refusal refusal;   /* REFUSAL_NONE: possible */
         char **devices;    /* addresses of all endpoints it comes to */
         char **companions; /* those of them that were not named */
         uint32_t *groups;
         size_t n_groups;
-} PlanResult;
+};
 
 void plan_result_done(PlanResult *result);
 
@@ -105,7 +107,8 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
 
 /* Each of these checks the request (request_check() included), and either refuses (0, *ret_refusal filled, *ret NULL;
  * refusals that are not about form or existence leave an audit row) or begins an operation (0, *ret borrowed from the
- * manager, running). A negative errno is a failure of ours. *request is consumed either way.
+ * manager, running; or waiting, where another operation works on one of its groups: what it is refused for at its turn is its outcome then). A
+ * negative errno is a failure of ours. *request is consumed either way.
  *
  * manager_assign(): the operation's `assignment` names the new assignment. lease_fd (-EBADF: none; taken over on success) is
  * our end of a lease, from lease_open_ends(): when the other end is closed the assignment is released.
@@ -117,6 +120,10 @@ int manager_release(Manager *manager, Request *request, Refusal *ret_refusal, Op
 int manager_release_assignment(Manager *manager, uint64_t id, Caller *caller, Refusal *ret_refusal, Operation **ret);
 int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *caller, Refusal *ret_refusal, Operation **ret);
 
+/* Cancels an operation of the caller's uid (uid 0: of anybody's): one that waits ends at once, one that takes devices is undone, one
+ * that gives back is cancelled only while nothing has been given back. Refused (0, *ret_refusal filled) where it is too late. Returns 0 or -ENOMEM. */
+int manager_cancel(Manager *manager, uint64_t id, const Caller *caller, Refusal *ret_refusal);
+
 int manager_rescan(Manager *manager);
 
 /* SIGHUP and Reload(): re-reads what can be re-read (a rescan; policy, later). */
@@ -127,9 +134,22 @@ const char *manager_health(const Manager *manager);
 
 /* For the verbs of this folder (assign.c, release.c, open.c, recover.c): */
 
-/* Takes the operation's groups and begins it. Takes `operation` over when it returns 0 with no refusal; a group that is
- * taken (REFUSAL_BUSY) or a database that cannot be written (REFUSAL_DEGRADED) is a refusal. */
-int manager_begin(Manager *manager, Operation **operation, Refusal *ret_refusal, Operation **ret);
+/* Has the request (taken over in any case) checked for form and submitted as a new operation of that owner; lease_fd as for manager_assign(), or NULL. */
+int manager_request(Manager *manager, const OperationOwner *owner, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret);
+
+/* Begins the operation (taken over in any case) at once, refuses it (0, *ret_refusal filled, an audit row left), or lets it wait. */
+int manager_submit(Manager *manager, Operation **operation, Refusal *ret_refusal, Operation **ret);
+
+/* For OperationOwner.start: takes the operation's groups and begins it as planned. A group that is taken (REFUSAL_BUSY) or a database that
+ * cannot be written (REFUSAL_DEGRADED) is a refusal. */
+int manager_begin(Manager *manager, Operation *operation, Refusal *ret_refusal);
+
+/* The list of all that are known: the operation is taken over when 0 is returned; taken out, it is freed. */
+int manager_add_operation(Manager *manager, Operation **operation);
+void manager_remove_operation(Manager *manager, Operation *operation);
+
+/* Sees whether a database that could not be written can be again. */
+void manager_probe_database(Manager *manager);
 
 /* The operation has ended: frees its groups, settles leases, tells the observer. */
 void manager_operation_ended(Manager *manager, Operation *operation);
@@ -145,7 +165,7 @@ int manager_append_lease(Manager *manager, struct Lease *lease);
 /* Takes the assignment out of the table (and its lease with it), tells the observer, and frees it. */
 void manager_drop_assignment(Manager *manager, uint64_t id);
 
-/* Appends what the group's state means for somebody who wants it: owned, busy, stuck. */
+/* Appends what the group's state means for somebody who wants it: owned, busy (also: others wait for it already), stuck. */
 int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers);
 
 /* Appends vf-of-locked-pf for each VF of the group whose PF an assignment holds, or is about to. */

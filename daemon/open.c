@@ -82,9 +82,11 @@ static int describe_assignment(const Assignment *assignment, Request *request, P
 
         if (!assignment)
                 return 0;
-        r = string_copy(assignment->owner, &request->owner);
-        if (r < 0)
-                return r;
+        if (!request->owner) {
+                r = string_copy(assignment->owner, &request->owner);
+                if (r < 0)
+                        return r;
+        }
         result->groups = calloc(assignment->n_groups, sizeof(uint32_t));
         if (!result->groups)
                 return -ENOMEM;
@@ -118,57 +120,66 @@ static void open_changed(Operation *operation, bool stuck_changed, void *userdat
         manager_operation_changed(userdata, operation, stuck_changed);
 }
 
+static int begin_open(Manager *manager, Operation *operation, const Assignment *assignment, const RecordList *records, PlanResult *result) {
+        int r;
+
+        r = plan_open(records, assignment->backend, &result->plan);
+        if (r < 0)
+                return r;
+        r = operation_set_groups(operation, assignment->groups, assignment->n_groups);
+        if (r < 0)
+                return r;
+        r = operation_set_plan(operation, &result->plan);
+        if (r < 0)
+                return r;
+        operation->assignment = assignment->id;
+        return manager_begin(manager, operation, &result->refusal);
+}
+
+static int open_start(Operation *operation, void *userdata, PlanResult *result) {
+        Manager *manager = userdata;
+        Request *request = &operation->request;
+        const Assignment *assignment = manager_find_assignment(manager, request->assignment);
+        _cleanup_free_ DeviceRecord *items = NULL;
+        RecordList records = {};
+        int r;
+
+        r = describe_assignment(assignment, request, result);
+        if (r >= 0)
+                r = check_assignment(manager, assignment, request->assignment, &request->caller, &result->refusal);
+        if (r >= 0 && result->refusal.code == REFUSAL_NONE)
+                r = choose_records(assignment, request->targets, &records, &result->refusal);
+        items = records.items;
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
+                return r;
+        return begin_open(manager, operation, assignment, &records, result);
+}
+
 /* There is nothing to undo: what was opened closes with the operation. */
 static const OperationOwner open_owner = {
+        .start = open_start,
         .journal_end = open_journal_end,
         .ended = open_ended,
         .changed = open_changed,
 };
 
-static int begin_open(Manager *manager, const Assignment *assignment, const RecordList *records, Request *request, Refusal *refusal, Operation **ret) {
-        _cleanup_(plan_done) Plan plan = {};
+int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *caller, Refusal *ret_refusal, Operation **ret) {
+        _cleanup_(request_done) Request request = { .verb = VERB_OPEN, .caller = *caller, .assignment = id };
         _cleanup_(operation_freep) Operation *operation = NULL;
         int r;
 
-        r = plan_open(records, assignment->backend, &plan);
-        if (r < 0)
-                return r;
-        r = operation_new(&manager->context, &open_owner, manager, VERB_OPEN, &request->caller, assignment->owner, &request->targets,
-                          assignment->groups, assignment->n_groups, &plan, &operation);
-        if (r < 0)
-                return r;
-        operation->assignment = assignment->id;
-        return manager_begin(manager, &operation, refusal, ret);
-}
-
-int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *caller, Refusal *ret_refusal, Operation **ret) {
-        _cleanup_(request_done) Request request = { .verb = VERB_OPEN, .caller = *caller };
-        _cleanup_(plan_result_done) PlanResult result = {};
-        _cleanup_free_ DeviceRecord *items = NULL;
-        const Assignment *assignment = manager_find_assignment(manager, id);
-        RecordList records = {};
-        Operation *operation = NULL;
-        int r;
-
         *caller = (Caller) {};
-        r = describe_assignment(assignment, &request, &result);
-        if (r >= 0)
-                r = check_form(devices, &result.refusal);
-        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
+        *ret = NULL;
+        r = check_form(devices, ret_refusal);
+        if (r < 0 || ret_refusal->code != REFUSAL_NONE)
+                return r;
+        if (devices) {
                 r = strv_copy(devices, &request.targets);
-        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
-                r = check_assignment(manager, assignment, id, &request.caller, &result.refusal);
-        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
-                r = choose_records(assignment, devices, &records, &result.refusal);
-        items = records.items;
-        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
-                r = begin_open(manager, assignment, &records, &request, &result.refusal, &operation);
+                if (r < 0)
+                        return r;
+        }
+        r = operation_new(&manager->context, &open_owner, manager, &request, &operation);
         if (r < 0)
                 return r;
-        if (result.refusal.code != REFUSAL_NONE)
-                manager_audit_refusal(manager, &request, &result);
-        *ret_refusal = result.refusal;
-        result.refusal = (Refusal) {};
-        *ret = operation;
-        return 0;
+        return manager_submit(manager, &operation, ret_refusal, ret);
 }

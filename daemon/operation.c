@@ -11,6 +11,7 @@
 
 
 static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
+        [OPERATION_WAITING] = "waiting",
         [OPERATION_RUNNING] = "running",
         [OPERATION_UNDOING] = "undoing",
         [OPERATION_DONE] = "done",
@@ -38,43 +39,53 @@ static int progress_grow(StepProgress **progress, size_t from, size_t to, bool u
         return 0;
 }
 
-int operation_new(const OperationContext *context, const OperationOwner *owner, void *userdata, Verb verb, Caller *caller,
-                  const char *owner_name, char ***targets, const uint32_t *groups, size_t n_groups, Plan *plan, Operation **ret) {
-        _cleanup_(operation_freep) Operation *operation = NULL;
-        int r;
+int operation_new(const OperationContext *context, const OperationOwner *owner, void *userdata, Request *request, Operation **ret) {
+        Operation *operation;
 
-        assert(context && owner && caller && plan && ret);
+        assert(context && owner && request && ret);
 
         operation = calloc(1, sizeof(Operation));
-        if (!operation)
+        if (!operation) {
+                request_done(request);
                 return -ENOMEM;
+        }
         *operation = (Operation) {
-                .verb = verb,
-                .state = OPERATION_RUNNING,
+                .request = *request,
+                .state = OPERATION_WAITING,
+                .lease_fd = -EBADF,
                 .context = context,
                 .owner = owner,
                 .userdata = userdata,
                 .created_usec = realtime_usec(),
         };
-        r = string_copy(owner_name, &operation->owner_name);
-        if (r < 0)
-                return r;
-        operation->groups = calloc(n_groups ?: 1, sizeof(uint32_t));
-        if (!operation->groups)
+        *request = (Request) {};
+        *ret = operation;
+        return 0;
+}
+
+int operation_set_groups(Operation *operation, const uint32_t *groups, size_t n_groups) {
+        uint32_t *copy;
+
+        copy = calloc(n_groups ?: 1, sizeof(uint32_t));
+        if (!copy)
                 return -ENOMEM;
         if (n_groups > 0)
-                memcpy(operation->groups, groups, n_groups * sizeof(uint32_t));
+                memcpy(copy, groups, n_groups * sizeof(uint32_t));
+        free(operation->groups);
+        operation->groups = copy;
         operation->n_groups = n_groups;
+        return 0;
+}
+
+int operation_set_plan(Operation *operation, Plan *plan) {
+        int r;
+
         r = progress_grow(&operation->progress, 0, plan->n_steps, /* undo= */ false);
         if (r < 0)
                 return r;
-
-        operation->caller = *caller;
-        *caller = (Caller) {};
-        operation->targets = TAKE_PTR(*targets);
+        plan_done(&operation->plan);
         operation->plan = *plan;
         *plan = (Plan) {};
-        *ret = TAKE_PTR(operation);
         return 0;
 }
 
@@ -109,9 +120,8 @@ Operation *operation_free(Operation *operation) {
         close_fds(operation);
         free(operation->fds);
         worker_free(operation->worker);
-        caller_done(&operation->caller);
-        free(operation->owner_name);
-        strv_free(operation->targets);
+        safe_close(operation->lease_fd);
+        request_done(&operation->request);
         free(operation->groups);
         plan_done(&operation->plan);
         free(operation->progress);
@@ -597,9 +607,20 @@ static void commit_and_go_on(Operation *operation) {
         begin_phase(operation);
 }
 
+/* A cancelled one goes no further forward. */
+static void turn_back(Operation *operation) {
+        if (!operation->cancelled || operation->settled || operation->state != OPERATION_RUNNING || has_issued(operation))
+                return;
+        if (operation->keep_going)
+                skip_planned(operation);
+        else
+                begin_undo(operation);
+}
+
 static void go_on(Operation *operation) {
         int r;
 
+        turn_back(operation);
         if (operation->state == OPERATION_UNDOING && !operation->undo_planned) {
                 r = plan_undo(operation);
                 if (r < 0) {
@@ -649,12 +670,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         if (!operation->slow) {
                 operation->slow = true;
                 log_warning("Operation %" PRIu64 " (%s) is slow: %zu steps have not been answered", operation->id,
-                            verb_to_string(operation->verb), operation->n_unanswered);
+                            verb_to_string(operation->request.verb), operation->n_unanswered);
                 arm_timer(operation, stuck > slow ? stuck - slow : 1);
                 return 0;
         }
         log_error("Operation %" PRIu64 " (%s) is stuck: %zu steps have not been answered; its groups stay closed until they are",
-                  operation->id, verb_to_string(operation->verb), operation->n_unanswered);
+                  operation->id, verb_to_string(operation->request.verb), operation->n_unanswered);
         set_stuck(operation, true);
         return 0;
 }
@@ -684,6 +705,9 @@ static int add_sources(Operation *operation) {
         sd_event *event = operation->context->event;
         int r;
 
+        if (operation->timer)
+                return 0;
+        operation->advance = sd_event_source_disable_unref(operation->advance);
         r = sd_event_add_defer(event, &operation->advance, on_advance, operation);
         if (r >= 0)
                 r = sd_event_source_set_enabled(operation->advance, SD_EVENT_OFF);
@@ -706,15 +730,81 @@ int operation_begin(Operation *operation) {
         r = add_sources(operation);
         if (r < 0)
                 return r;
+        operation->worker = worker_free(operation->worker);
         r = worker_new(operation->context->event, &operation->context->launcher, on_worker, operation, &operation->worker);
         if (r < 0)
                 return r;
+        operation->state = OPERATION_RUNNING;
         issue_next_phase(operation);
         r = journal_begin(operation);
-        if (r < 0)
+        if (r < 0) {
+                operation->state = OPERATION_WAITING;
                 return r;
+        }
         journal_clean(operation);
         operation->begun = true;
         begin_phase(operation);
         return 0;
+}
+
+int operation_wait(Operation *operation) {
+        _cleanup_(db_transaction_done) Db *transaction = NULL;
+        Db *db = operation->context->db;
+        int r;
+
+        r = add_sources(operation);
+        if (r < 0)
+                return r;
+        r = db_begin(db);
+        if (r < 0)
+                return r;
+        transaction = db;
+        r = journal_insert(operation);
+        if (r < 0) {
+                operation->id = 0;
+                return r;
+        }
+        transaction = NULL;
+        r = db_commit(db);
+        if (r < 0)
+                operation->id = 0;
+        return r;
+}
+
+void operation_refuse(Operation *operation, Refusal *refusal) {
+        assert(!operation->begun && !operation->settled);
+
+        plan_done(&operation->plan);
+        refusal_done(&operation->outcome);
+        operation->outcome = *refusal;
+        *refusal = (Refusal) {};
+        operation->state = OPERATION_FAILED;
+        operation->finished_usec = realtime_usec();
+        operation->settled = true;
+        commit_and_go_on(operation);
+}
+
+static bool step_changes_host(StepKind kind) {
+        return kind == STEP_SET_OVERRIDE || kind == STEP_UNBIND || kind == STEP_BIND;
+}
+
+static bool nothing_is_given_back(const Operation *operation) {
+        for (size_t i = 0; i < operation->plan.n_steps; i++)
+                if (operation->progress[i].state != STEP_PLANNED && step_changes_host(operation->plan.steps[i].kind))
+                        return false;
+        return true;
+}
+
+bool operation_cancel(Operation *operation, Refusal *refusal) {
+        if (operation->settled || operation->cancelled || operation->state != OPERATION_RUNNING)
+                return false;
+        if (operation->keep_going && !nothing_is_given_back(operation))
+                return false;
+        operation->cancelled = true;
+        if (operation->outcome.code == REFUSAL_NONE) {
+                refusal_done(&operation->outcome);
+                operation->outcome = *refusal;
+                *refusal = (Refusal) {};
+        }
+        return true;
 }

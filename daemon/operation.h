@@ -3,12 +3,13 @@
 
 /* An operation runs the steps of a plan through a worker of its own and journals every one of them:
  *
- *   begin ── rows committed ──> running ──(all phases well)──> done
- *                                 │ a step failed
- *                                 v
- *                               undoing ──────────────────────> failed
+ *   waiting ── its turn ──> running ──(all phases well)──────> done
+ *      │                      │ a step failed, or cancelled
+ *      │                      v
+ *      │                    undoing ────────────────────────> failed
+ *      └── refused at its turn, or cancelled ───────────────> failed
  *
- * running and undoing are also `stuck` while a step (or the database) has not answered for stuck_usec; nothing is done about
+ * It waits while another works on one of its groups (daemon/turn.h); nothing but its row exists then. running and undoing are also `stuck` while a step (or the database) has not answered for stuck_usec; nothing is done about
  * it but to say so: the step's worker is never signalled, and the operation goes on when it answers. What an operation means
  * (its assignment, its audit row) is its owner's business: see OperationOwner. */
 
@@ -19,6 +20,7 @@
 #include "policy/plan.h"
 
 typedef enum OperationState {
+        OPERATION_WAITING,
         OPERATION_RUNNING,
         OPERATION_UNDOING,
         OPERATION_DONE,
@@ -76,9 +78,14 @@ typedef struct OperationContext {
 } OperationContext;
 
 typedef struct Operation Operation;
+typedef struct PlanResult PlanResult;
 
 /* What the operation's owner (the manager) decides. All are called from the event loop, and none may free the operation. */
 typedef struct OperationOwner {
+        /* Its turn has come (the first time: when it is submitted): plans it on the facts of now and begins it with manager_begin(), or
+         * says in `result` why not, and which groups and devices it is about. Blockers that another operation's end may take away
+         * (turn_may_come()) make it wait and be asked again. NULL: it was planned before. */
+        int (*start)(Operation *operation, void *userdata, PlanResult *result);
         /* Adds the owner's own rows to the transaction that journals the begin, before the operation's row (an assign sets
          * `assignment` here). */
         int (*journal_begin)(Operation *operation, void *userdata);
@@ -103,15 +110,14 @@ typedef struct OperationWatch {
 
 struct Operation {
         uint64_t id; /* never reused; 0 until begun */
-        Verb verb;
+        Request request;    /* as asked for; daemon/ completes the owner */
         OperationState state;
         bool stuck;
+        bool cancelled;     /* to be undone, or not to go on, as soon as the steps under way are answered */
         bool keep_going; /* giving back: a failed step spoils its own device, not the others, and is not undone */
         bool owner_may_hold; /* giving back what an owner could use: a failed unbind spoils everything, so that all or nothing goes back */
-        Caller caller;
-        char *owner_name;   /* whom it is for; NULL: nobody in particular */
-        char **targets;     /* as asked for */
         uint64_t assignment; /* 0: none */
+        int lease_fd;       /* of an assign that has not begun; else -EBADF */
         uint32_t *groups;   /* ordered */
         size_t n_groups;
         Plan plan;          /* with the undo's steps behind the others once undoing */
@@ -143,11 +149,27 @@ struct Operation {
         size_t n_watches;
 };
 
-/* Takes caller, targets and plan over when it returns 0 (they are left empty). */
-int operation_new(const OperationContext *context, const OperationOwner *owner, void *userdata, Verb verb, Caller *caller,
-                  const char *owner_name, char ***targets, const uint32_t *groups, size_t n_groups, Plan *plan, Operation **ret);
+/* Takes the request over in any case (it is left empty). */
+int operation_new(const OperationContext *context, const OperationOwner *owner, void *userdata, Request *request, Operation **ret);
 Operation *operation_free(Operation *operation);
 DEFINE_CLEANUP(Operation *, operation_free)
+
+/* Which groups it is about; to be said before it waits or begins, and anew at its turn if they are others. */
+int operation_set_groups(Operation *operation, const uint32_t *groups, size_t n_groups);
+
+/* What it will do, before it begins. Takes the plan over when it returns 0 (it is left empty). */
+int operation_set_plan(Operation *operation, Plan *plan);
+
+/* Journals that it waits; it gets its id. A negative errno: nothing was journalled. */
+int operation_wait(Operation *operation);
+
+/* Ends one that waits with the refusal (taken over); its owner's journal_end and ended are called for it as for any other. Where
+ * its row cannot be written this is tried again until it can: it is `settled` meanwhile. */
+void operation_refuse(Operation *operation, Refusal *refusal);
+
+/* Marks one that runs as cancelled (`refusal` becomes its outcome): once the steps under way are answered, what was done is undone.
+ * Giving back is cancelled only where nothing has been given back yet. False: it is too late, and nothing happens. */
+bool operation_cancel(Operation *operation, Refusal *refusal);
 
 /* Journals the operation and starts it; everything else, the first callback included, happens on the event loop. A negative
  * errno: nothing was journalled and nothing happens (-ENOSPC, -EROFS, ... from the database). */
@@ -164,7 +186,7 @@ static inline bool operation_has_ended(const Operation *operation) {
 
 bool operation_has_group(const Operation *operation, uint32_t number);
 
-/* "running", "undoing", "stuck", "done", "failed", "interrupted" */
+/* "waiting", "running", "undoing", "stuck", "done", "failed", "interrupted" */
 const char *operation_state_word(const Operation *operation);
 
 /* Steps that were answered, of all that are planned. */

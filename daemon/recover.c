@@ -317,9 +317,8 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         _cleanup_(plan_done) Plan plan = {};
         _cleanup_(operation_freep) Operation *operation = NULL;
         _cleanup_(refusal_done) Refusal refusal = {};
+        Request request = { .verb = VERB_RECOVER };
         Operation *begun = NULL;
-        char **targets = NULL;
-        Caller caller = {};
         int r;
 
         log_notice("Recovering assignment %" PRIu64 " of %s, which was %s when the daemon ended", assignment->id, assignment->owner,
@@ -331,15 +330,23 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
                 r = plan_give_back(&assignment->records, manager_facts(manager), &plan);
         if (r < 0)
                 return r;
-        r = operation_new(&manager->context, &recover_owner, manager, VERB_RECOVER, &caller, assignment->owner, &targets, assignment->groups,
-                          assignment->n_groups, &plan, &operation);
+        r = string_copy(assignment->owner, &request.owner);
+        if (r < 0)
+                return r;
+        r = operation_new(&manager->context, &recover_owner, manager, &request, &operation);
+        if (r < 0)
+                return r;
+        r = operation_set_groups(operation, assignment->groups, assignment->n_groups);
+        if (r < 0)
+                return r;
+        r = operation_set_plan(operation, &plan);
         if (r < 0)
                 return r;
         operation->keep_going = true;
         operation->owner_may_hold = assignment->state == ASSIGNMENT_RELEASING;
         operation->assignment = assignment->id;
         recovery->n_running++;
-        r = manager_begin(manager, &operation, &refusal, &begun);
+        r = manager_submit(manager, &operation, &refusal, &begun);
         if (r >= 0 && refusal.code == REFUSAL_NONE) {
                 close_leftovers(recovery, begun);
                 return 0;
@@ -447,8 +454,8 @@ static int on_ready(sd_event_source *source, void *userdata) {
 static size_t count_stuck(const Manager *manager) {
         size_t n = 0;
 
-        for (size_t i = 0; i < manager->queue.n_operations; i++)
-                n += manager->queue.operations[i]->stuck;
+        for (size_t i = 0; i < manager->queue.n_running; i++)
+                n += manager->queue.running[i]->stuck;
         return n;
 }
 

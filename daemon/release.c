@@ -61,6 +61,14 @@ static int check_whole(const Assignment *assignment, const Selection *selection,
         return 0;
 }
 
+static int set_from_id(const Manager *manager, uint64_t id, ReleaseSet *set, Refusal *refusal) {
+        Assignment *assignment = assignment_table_find(&manager->assignments, id);
+
+        if (!assignment)
+                return refusal_set(refusal, REFUSAL_NO_SUCH_OWNER, "There is no assignment %" PRIu64, id);
+        return release_set_add(set, assignment);
+}
+
 static int set_from_targets(const Manager *manager, const Request *request, ReleaseSet *set, Refusal *refusal) {
         _cleanup_(selection_done) Selection selection = {};
         _cleanup_(blocker_list_done) BlockerList blockers = {};
@@ -148,7 +156,9 @@ int release_plan(Manager *manager, const Request *request, ReleaseSet *ret_set, 
         _cleanup_(release_set_done) ReleaseSet set = {};
         int r;
 
-        if (strv_length(request->targets) > 0)
+        if (request->assignment > 0)
+                r = set_from_id(manager, request->assignment, &set, &result->refusal);
+        else if (strv_length(request->targets) > 0)
                 r = set_from_targets(manager, request, &set, &result->refusal);
         else
                 r = set_from_owner(manager, request->owner, &set, &result->refusal);
@@ -246,25 +256,23 @@ static void release_changed(Operation *operation, bool stuck_changed, void *user
         manager_operation_changed(userdata, operation, stuck_changed);
 }
 
-static const OperationOwner release_owner = {
-        .journal_begin = release_journal_begin,
-        .settled = release_settled,
-        .journal_end = release_journal_end,
-        .ended = release_ended,
-        .changed = release_changed,
-};
-
-static int begin_release(Manager *manager, Request *request, const ReleaseSet *set, PlanResult *result, Operation **ret) {
-        _cleanup_(operation_freep) Operation *operation = NULL;
+static int begin_release(Manager *manager, Operation *operation, const ReleaseSet *set, PlanResult *result) {
         int r;
 
-        r = operation_new(&manager->context, &release_owner, manager, VERB_RELEASE, &request->caller, set->assignments[0]->owner,
-                          &request->targets, result->groups, result->n_groups, &result->plan, &operation);
+        if (!operation->request.owner) {
+                r = string_copy(set->assignments[0]->owner, &operation->request.owner);
+                if (r < 0)
+                        return r;
+        }
+        r = operation_set_groups(operation, result->groups, result->n_groups);
+        if (r < 0)
+                return r;
+        r = operation_set_plan(operation, &result->plan);
         if (r < 0)
                 return r;
         operation->keep_going = true;
         operation->owner_may_hold = true;
-        r = manager_begin(manager, &operation, &result->refusal, ret);
+        r = manager_begin(manager, operation, &result->refusal);
         if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
         for (size_t i = 0; i < set->n_assignments; i++) {
@@ -275,35 +283,27 @@ static int begin_release(Manager *manager, Request *request, const ReleaseSet *s
         return 0;
 }
 
-/* Begins what was planned, or leaves the refusal in the trail. */
-static int finish_release(Manager *manager, Request *request, const ReleaseSet *set, PlanResult *result, Refusal *ret_refusal, Operation **ret) {
-        Operation *operation = NULL;
-        int r;
-
-        if (result->refusal.code == REFUSAL_NONE) {
-                r = begin_release(manager, request, set, result, &operation);
-                if (r < 0)
-                        return r;
-        }
-        if (result->refusal.code != REFUSAL_NONE)
-                manager_audit_refusal(manager, request, result);
-        *ret_refusal = result->refusal;
-        result->refusal = (Refusal) {};
-        *ret = operation;
-        return 0;
-}
-
-int manager_release(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret) {
-        _cleanup_(plan_result_done) PlanResult result = {};
+static int release_start(Operation *operation, void *userdata, PlanResult *result) {
         _cleanup_(release_set_done) ReleaseSet set = {};
         int r;
 
-        r = request_check(request, &result.refusal);
-        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
-                r = release_plan(manager, request, &set, &result);
-        if (r < 0)
+        r = release_plan(userdata, &operation->request, &set, result);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
-        return finish_release(manager, request, &set, &result, ret_refusal, ret);
+        return begin_release(userdata, operation, &set, result);
+}
+
+static const OperationOwner release_owner = {
+        .start = release_start,
+        .journal_begin = release_journal_begin,
+        .settled = release_settled,
+        .journal_end = release_journal_end,
+        .ended = release_ended,
+        .changed = release_changed,
+};
+
+int manager_release(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret) {
+        return manager_request(manager, &release_owner, request, NULL, ret_refusal, ret);
 }
 
 /* The request as the trail shows it: the assignment's owner and groups. */
@@ -321,10 +321,8 @@ static int describe_assignment(const Assignment *assignment, Request *request) {
 }
 
 int manager_release_assignment(Manager *manager, uint64_t id, Caller *caller, Refusal *ret_refusal, Operation **ret) {
-        _cleanup_(request_done) Request request = { .verb = VERB_RELEASE, .caller = *caller };
-        _cleanup_(plan_result_done) PlanResult result = {};
-        _cleanup_(release_set_done) ReleaseSet set = {};
-        Assignment *assignment = assignment_table_find(&manager->assignments, id);
+        _cleanup_(request_done) Request request = { .verb = VERB_RELEASE, .caller = *caller, .assignment = id };
+        const Assignment *assignment = manager_find_assignment(manager, id);
         int r;
 
         *caller = (Caller) {};
@@ -332,11 +330,7 @@ int manager_release_assignment(Manager *manager, uint64_t id, Caller *caller, Re
         if (!assignment)
                 return refusal_set(ret_refusal, REFUSAL_NO_SUCH_OWNER, "There is no assignment %" PRIu64, id);
         r = describe_assignment(assignment, &request);
-        if (r >= 0)
-                r = release_set_add(&set, assignment);
-        if (r >= 0)
-                r = plan_set(manager, &request, &set, &result);
         if (r < 0)
                 return r;
-        return finish_release(manager, &request, &set, &result, ret_refusal, ret);
+        return manager_request(manager, &release_owner, &request, NULL, ret_refusal, ret);
 }

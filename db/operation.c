@@ -18,6 +18,17 @@ static int step_state_from_string(const char *s, DbStepState *ret) {
         return 0;
 }
 
+static int insert_groups(Db *db, int64_t id, const uint32_t *groups, size_t n_groups) {
+        for (size_t i = 0; i < n_groups; i++) {
+                int r = statement_run(db, "INSERT INTO operation_groups(operation, group_number) VALUES(?, ?)",
+                                      VALUES(INTEGER(id), INTEGER(groups[i])));
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int db_operation_insert(Db *db, const DbOperation *o, const uint32_t *groups, size_t n_groups, int64_t *ret_id) {
         int64_t boot, id;
         int r;
@@ -36,14 +47,24 @@ int db_operation_insert(Db *db, const DbOperation *o, const uint32_t *groups, si
                         &id);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n_groups; i++) {
-                r = statement_run(db, "INSERT INTO operation_groups(operation, group_number) VALUES(?, ?)",
-                                  VALUES(INTEGER(id), INTEGER(groups[i])));
-                if (r < 0)
-                        return r;
-        }
+        r = insert_groups(db, id, groups, n_groups);
+        if (r < 0)
+                return r;
         *ret_id = id;
         return 0;
+}
+
+int db_operation_set_begun(Db *db, int64_t id, const DbOperation *o, const uint32_t *groups, size_t n_groups) {
+        int r;
+
+        r = statement_run_one(db, "UPDATE operations SET state = ?, owner = ?, assignment = ?, worker_pid = ?, worker_start_time = ?"
+                              " WHERE id = ? AND finished_usec IS NULL",
+                              VALUES(TEXT(o->state), TEXT(o->owner), INTEGER_OR_NULL(o->assignment, 0), INTEGER_OR_NULL(o->worker_pid, 0),
+                                     USEC_OR_NULL(o->worker_start_time), INTEGER(id)));
+        if (r < 0)
+                return r;
+        r = statement_run(db, "DELETE FROM operation_groups WHERE operation = ?", VALUES(INTEGER(id)));
+        return r < 0 ? r : insert_groups(db, id, groups, n_groups);
 }
 
 int db_operation_set_worker(Db *db, int64_t id, int64_t pid, uint64_t start_time) {

@@ -31,7 +31,7 @@ typedef struct DbStep {
 typedef struct DbOperation {
         int64_t id; /* never reused (AUTOINCREMENT) */
         const char *verb;
-        const char *state; /* "running", "undoing", "done", "failed", "interrupted" */
+        const char *state; /* "waiting", "running", "undoing", "done", "failed", "interrupted" */
         const char *owner; /* NULL: none */
         int64_t assignment; /* 0: none */
         int64_t caller_uid;
@@ -47,15 +47,17 @@ typedef struct DbOperation {
 
 /* All that write need an open transaction. Strings are copied. Beside the errors of db/db.h: inserting gives -EEXIST for a group or
  * step that is there already and -ENOENT for an assignment or operation that is not; setting gives -ENOENT for an operation that
- * does not exist or has ended, and -EINVAL unless finished_usec is 0 exactly in the states "running" and "undoing". */
+ * does not exist or has ended, and -EINVAL unless finished_usec is 0 exactly in the states "waiting", "running" and "undoing". */
 int db_operation_insert(Db *db, const DbOperation *operation, const uint32_t *groups, size_t n_groups, int64_t *ret_id);
+/* One that waited begins: what is known of it by now takes the place of what was. */
+int db_operation_set_begun(Db *db, int64_t id, const DbOperation *operation, const uint32_t *groups, size_t n_groups);
 int db_operation_set_worker(Db *db, int64_t id, int64_t pid, uint64_t start_time);
 int db_operation_set_state(Db *db, int64_t id, const char *state, uint64_t finished_usec, const char *reason);
 int db_step_insert(Db *db, int64_t operation, const DbStep *step);
 /* -ENOENT if the operation has no such step. */
 int db_step_set_state(Db *db, int64_t operation, uint32_t sequence, DbStepState state, int error, uint64_t now_usec);
 
-/* Operations that have not ended (state running or undoing), oldest first, each handed to the callback with its groups in
+/* Operations that have not ended (state waiting, running or undoing), oldest first, each handed to the callback with its groups in
  * order; the strings are borrowed for the call. The handler may change what it is told of and walk its steps, but not start the same
  * walk. A negative return of it ends the walk and is returned. */
 typedef int (*db_operation_handler_t)(const DbOperation *operation, const uint32_t *groups, size_t n_groups, void *userdata);

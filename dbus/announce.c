@@ -260,7 +260,7 @@ static void on_operation_added(void *userdata, const Operation *operation) {
                 announcer->operations[announcer->n_operations++] = operation->id;
         }
         announce_added(announcer, &object);
-        announce_event(announcer, "OperationNew", &object, verb_to_string(operation->verb));
+        announce_event(announcer, "OperationNew", &object, verb_to_string(operation->request.verb));
         groups_changed(announcer, operation->groups, operation->n_groups);
 }
 

@@ -61,7 +61,7 @@ static void write_state(FILE *f, const Bus *bus, const Group *group) {
                 fprintf(f, "\nIt is held by %s (assignment %" PRIu64 ", %s).", assignment->owner, assignment->id,
                         assignment_state_to_string(assignment->state));
         if (operation)
-                fprintf(f, "\nOperation %" PRIu64 " (%s) works on it: %s.", operation->id, verb_to_string(operation->verb), operation_state_word(operation));
+                fprintf(f, "\nOperation %" PRIu64 " (%s) works on it: %s.", operation->id, verb_to_string(operation->request.verb), operation_state_word(operation));
 }
 
 static int write_text(const Bus *bus, const Subject *subject, const BlockerList *blockers, char **ret) {

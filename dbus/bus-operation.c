@@ -24,9 +24,9 @@
 
 DEFINE_U64(property_get_id, operation->id)
 DEFINE_U64(property_get_created, operation->created_usec)
-DEFINE_TEXT(property_get_verb, verb_to_string(operation->verb))
+DEFINE_TEXT(property_get_verb, verb_to_string(operation->request.verb))
 DEFINE_TEXT(property_get_state, operation_state_word(operation))
-DEFINE_TEXT(property_get_owner, operation->owner_name)
+DEFINE_TEXT(property_get_owner, operation->request.owner)
 DEFINE_TEXT(property_get_error, error_name_of(operation->outcome.code))
 DEFINE_TEXT(property_get_message, operation->outcome.message)
 
@@ -73,7 +73,20 @@ static int property_get_progress(sd_bus *bus, const char *path, const char *inte
 }
 
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return error_reply(m, REFUSAL_NOT_SUPPORTED, "Operations cannot be cancelled in this version");
+        const OperationView *view = userdata;
+        _cleanup_(caller_done) Caller caller = {};
+        _cleanup_(refusal_done) Refusal refusal = {};
+        int r;
+
+        r = authorizer_get_caller(view->bus->authorizer, m, &caller);
+        if (r < 0)
+                return r;
+        r = manager_cancel(view->bus->manager, view->operation->id, &caller, &refusal);
+        if (r < 0)
+                return error_reply_errno(m, r, "The operation cannot be cancelled");
+        if (refusal.code != REFUSAL_NONE)
+                return error_reply_refusal(m, &refusal);
+        return sd_bus_reply_method_return(m, NULL);
 }
 
 static int method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {

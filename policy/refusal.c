@@ -17,6 +17,7 @@ static const char *const refusal_code_table[_REFUSAL_CODE_MAX] = {
         [REFUSAL_NO_SUCH_OWNER] = "NoSuchOwner",
         [REFUSAL_IDENTITY_CHANGED] = "IdentityChanged",
         [REFUSAL_TIMEOUT] = "Timeout",
+        [REFUSAL_CANCELLED] = "Cancelled",
         [REFUSAL_STUCK] = "Stuck",
         [REFUSAL_QUARANTINED] = "Quarantined",
         [REFUSAL_LIMITS_EXCEEDED] = "LimitsExceeded",

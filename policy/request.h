@@ -57,6 +57,7 @@ typedef struct Request {
         bool exact;        /* refuse companions that are not named */
         char *label;       /* NULL: none claimed */
         char **overrides;  /* blocker codes the caller wants to go past */
+        uint64_t assignment; /* for release and open: this one only; 0: whichever owner and targets come to */
 } Request;
 
 void request_done(Request *request);

@@ -82,7 +82,7 @@ static void on_assignment_removed(void *userdata, uint64_t id, const char *owner
 static void on_operation_added(void *userdata, const Operation *operation) {
         ck_assert_ptr_eq(manager_find_operation(daemon_scene.manager, operation->id), operation);
         ck_assert(!operation_has_ended(operation));
-        hear("operation-added %" PRIu64 " %s", operation->id, verb_to_string(operation->verb));
+        hear("operation-added %" PRIu64 " %s", operation->id, verb_to_string(operation->request.verb));
 }
 
 static void on_operation_changed(void *userdata, const Operation *operation) {

@@ -270,14 +270,17 @@ START_TEST(an_assignment_that_does_not_exist_is_no_operation) {
 }
 END_TEST
 
-START_TEST(a_group_at_work_is_busy_for_everybody_else) {
+START_TEST(a_group_at_work_is_busy_in_every_plan) {
+        const Request request = { .verb = VERB_ASSIGN, .targets = (char *[]) { (char *) "0000:02:00.1", NULL } };
+        _cleanup_(plan_result_done) PlanResult result = {};
         Operation *operation;
 
         scene_start();
         operation = begin_assign("vm:a", "0000:02:00.0");
         ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_BUSY);
-        request_refused(make_request(VERB_ASSIGN, "vm:b", "0000:02:00.1", NULL), REFUSAL_BUSY, "Operation 1 (assign)");
-        request_refused(make_request(VERB_RELEASE, "vm:a", NULL), REFUSAL_BUSY, "Operation 1 (assign)");
+        ck_assert_int_eq(manager_plan(manager(), &request, &result), 0);
+        ck_assert_uint_eq(result.refusal.code, REFUSAL_BUSY);
+        ck_assert_ptr_nonnull(strstr(result.refusal.message, "Operation 1 (assign)"));
         await_end(operation);
         request_refused(make_request(VERB_ASSIGN, "vm:b", "0000:02:00.1", NULL), REFUSAL_OWNED, "assigned to vm:a");
 }
@@ -642,9 +645,9 @@ static void begin_the_next(Operation *operation, void *userdata) {
         unsigned *n_told = userdata;
 
         (*n_told)++;
-        ck_assert_str_eq(operation->owner_name, "vm:slow");
+        ck_assert_str_eq(operation->request.owner, "vm:slow");
         (void) begin_assign("vm:next", "0000:05:00.1"); /* may forget ended operations, but not this one */
-        ck_assert_str_eq(operation->owner_name, "vm:slow");
+        ck_assert_str_eq(operation->request.owner, "vm:slow");
 }
 
 START_TEST(ended_operations_are_forgotten_but_not_while_somebody_is_told_of_them) {
@@ -665,7 +668,7 @@ START_TEST(ended_operations_are_forgotten_but_not_while_somebody_is_told_of_them
         hang = safe_close(hang);
         await_end(slow);
         ck_assert_uint_eq(n_told, 1);
-        AWAIT(manager()->queue.n_operations == 0);
+        AWAIT(manager()->queue.n_running == 0);
         ck_assert_uint_le(manager()->n_operations, MANAGER_FINISHED_MAX + 2); /* these two ended last */
         ck_assert_ptr_eq(manager_find_operation(manager(), slow->id), slow); /* the newest to end */
 }
@@ -761,7 +764,7 @@ DAEMON_SUITE("manager",
              a_wrong_override_code_and_a_claimed_label_are_refused,
              another_user_can_neither_open_nor_release,
              an_assignment_that_does_not_exist_is_no_operation,
-             a_group_at_work_is_busy_for_everybody_else,
+             a_group_at_work_is_busy_in_every_plan,
              devices_open_on_an_iommufd,
              devices_open_through_their_group_where_there_is_no_iommufd,
              what_is_not_there_cannot_be_asked_for,

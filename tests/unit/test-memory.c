@@ -41,7 +41,7 @@ static Manager *manager(void) {
 
 /* What the loop cannot do for want of memory it is asked again. */
 static void run_until_idle(void) {
-        while (manager()->queue.n_operations > 0) {
+        while (manager()->queue.n_running > 0) {
                 int r = sd_event_run(daemon_scene.event, UINT64_MAX);
 
                 if (r < 0 && r != -ENOMEM) {

@@ -333,15 +333,16 @@ static const OperationOwner played_owner = {
 /* Sets the override of the NIC, then unbinds it from `driver`. */
 static Operation *begin_played(const char *driver) {
         const uint32_t groups[] = { NIC_GROUP };
-        char **targets = NULL;
+        Request request = { .verb = VERB_RECOVER };
         Operation *operation = NULL;
-        Caller caller = {};
         Plan plan = { .steps = calloc(2, sizeof(Step)), .n_steps = 2 };
 
         ck_assert_ptr_nonnull(plan.steps);
         plan.steps[0] = (Step) { .kind = STEP_SET_OVERRIDE, .address = nic, .group = NIC_GROUP, .value = strdup("vfio-pci") };
         plan.steps[1] = (Step) { .kind = STEP_UNBIND, .phase = 1, .address = nic, .group = NIC_GROUP, .value = strdup(driver) };
-        ck_assert_int_eq(operation_new(&manager()->context, &played_owner, NULL, VERB_RECOVER, &caller, NULL, &targets, groups, 1, &plan, &operation), 0);
+        ck_assert_int_eq(operation_new(&manager()->context, &played_owner, NULL, &request, &operation), 0);
+        ck_assert_int_eq(operation_set_groups(operation, groups, ELEMENTSOF(groups)), 0);
+        ck_assert_int_eq(operation_set_plan(operation, &plan), 0);
         ck_assert_int_eq(operation_begin(operation), 0);
         return operation;
 }
@@ -420,7 +421,7 @@ START_TEST(a_worker_that_cannot_be_started_begins_nothing) {
         request_done(&request);
         assert_snapshot(before);
         assert_rows("SELECT count(*) FROM operations", "0\n");
-        ck_assert_uint_eq(manager()->queue.n_operations, 0);
+        ck_assert_uint_eq(manager()->queue.n_running, 0);
         ck_assert_uint_eq(manager()->assignments.n_items, 0);
 }
 END_TEST

@@ -60,7 +60,7 @@ static void put_on_vfio_by_hand(const PciAddress *address) {
 START_TEST(what_was_on_its_vfio_driver_before_is_not_given_on_while_somebody_holds_it) {
         _cleanup_free_ char *before = NULL;
         _cleanup_close_ int held = -EBADF;
-        Operation *operation;
+        Operation *operation, *next;
 
         put_on_vfio_by_hand(&single);
         before = scene_snapshot();
@@ -70,11 +70,16 @@ START_TEST(what_was_on_its_vfio_driver_before_is_not_given_on_while_somebody_hol
         ck_assert_int_ge(held, 0);
         operation = begin_release("vm:a");
         await_trace("begin unbind 0000:01:00.0 vfio-pci");
-        request_refused(make_request(VERB_ASSIGN, "vm:b", "0000:01:00.0", NULL), REFUSAL_OWNED, "vm:a");
+        next = begin_assign("vm:b", "0000:01:00.0");
+        loop_drain();
+        ck_assert_int_eq(next->state, OPERATION_WAITING);
 
         held = safe_close(held);
         await_end(operation);
         ck_assert_int_eq(operation->state, OPERATION_DONE);
+        await_end(next);
+        ck_assert_int_eq(next->state, OPERATION_DONE);
+        release("vm:b");
         assert_snapshot(before);
 }
 END_TEST

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* How much one caller (uid) may have at the same time; what the daemon does by itself is not counted. Far above what a manager of many
+ * machines needs: these keep one caller from using up what all share. */
+
+#include "daemon/manager.h"
+
+#define LIMIT_OPERATIONS 256U
+#define LIMIT_WAITING 128U
+#define LIMIT_ASSIGNMENTS 4096U
+
+/* Whether `operation`, which is in the manager's list and was not begun, may be: REFUSAL_LIMITS_EXCEEDED if its caller has too many
+ * operations that have not ended, or, for an assign, too many assignments. Returns 0 or -ENOMEM. */
+int limits_check_operations(const Manager *manager, const Operation *operation, Refusal *refusal);
+
+/* Whether one more of the caller's may wait: else `refusal` is replaced. Returns 0 or -ENOMEM. */
+int limits_check_waiting(const Manager *manager, const Caller *caller, Refusal *refusal);
