@@ -173,6 +173,33 @@ START_TEST(an_idle_daemon_has_no_timer_that_would_wake_it) {
 }
 END_TEST
 
+/* A release that the holder keeps from ending, and an assign that waits for it. */
+START_TEST(one_that_waits_is_seen_and_can_be_cancelled) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "02:00.0");
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *late = NULL, *cancelled = NULL, *cancel = NULL, *again = NULL;
+        const PciAddress address = nic_0();
+        int holder = simk_hold(fixture->tree->fd, &address);
+        FixtureCall wait;
+
+        ck_assert_int_ge(holder, 0);
+        late = fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, MANAGER, "Release", "sa{sv}", "vm:web1", 1, "timeout_usec", "t", UINT64_C(10000));
+        fixture_call_begin(fixture, &wait, MANAGER, "Assign", "sasa{sv}", "vm:web2", 1, "02:00.1", 0);
+        fixture_settle(fixture);
+        assert_text(fixture, "waiting", ASSIGND_OPERATION_PREFIX "/3", ASSIGND_OPERATION_INTERFACE, "State");
+        cancel = fixture_call_well(fixture, ASSIGND_OPERATION_PREFIX "/3", ASSIGND_OPERATION_INTERFACE, "Cancel", "");
+        cancelled = fixture_call_end(&wait);
+        ck_assert(sd_bus_message_is_method_error(cancelled, ASSIGND_ERROR_CANCELLED));
+        assert_text(fixture, "failed", ASSIGND_OPERATION_PREFIX "/3", ASSIGND_OPERATION_INTERFACE, "State");
+
+        fixture_call_begin(fixture, &wait, MANAGER, "Assign", "sasa{sv}", "vm:web3", 1, "02:00.1", 0);
+        holder = safe_close(holder);
+        again = fixture_call_end(&wait);
+        ck_assert(!sd_bus_message_is_method_error(again, NULL));
+        assert_text(fixture, "assigned", GROUP_14, "State");
+}
+END_TEST
+
 START_TEST(a_deadline_passes_and_the_operation_goes_on) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){ .stuck_msec = 50 });
         _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "02:00.0");
@@ -511,7 +538,8 @@ END_TEST
 BUS_SUITE("bus-life", a_taken_name_ends_the_start_with_a_sentence, no_bus_ends_the_start_with_a_sentence,
           a_lost_bus_ends_the_daemon_for_systemd_to_start_it_again, a_database_that_is_none_ends_the_start_and_stays_as_it_was,
           stop_and_start_leave_assignments_as_they_are, termination_is_announced, hangup_looks_at_everything_afresh,
-          the_watchdog_is_served_when_systemd_asks_for_it, an_idle_daemon_has_no_timer_that_would_wake_it, a_deadline_passes_and_the_operation_goes_on,
+          the_watchdog_is_served_when_systemd_asks_for_it, an_idle_daemon_has_no_timer_that_would_wake_it,
+          one_that_waits_is_seen_and_can_be_cancelled, a_deadline_passes_and_the_operation_goes_on,
           more_calls_than_may_wait_are_refused_and_the_others_answered, no_time_at_all_is_a_deadline_too, an_operation_goes_on_when_its_caller_leaves,
           a_lease_whose_caller_leaves_before_it_is_given_leaves_nothing, a_lease_that_came_too_late_leaves_nothing,
           a_lease_outlives_the_daemon_however_that_ends, a_lease_that_ends_while_no_daemon_runs_ends_its_assignment_at_the_next_start,
