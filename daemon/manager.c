@@ -406,6 +406,7 @@ static void settle_leases(Manager *manager) {
 
 void manager_operation_ended(Manager *manager, Operation *operation) {
         queue_remove(&manager->queue, operation);
+        lease_discard_end(manager, &operation->lease_fd);
         log_info("Operation %" PRIu64 " (%s%s%s) %s%s%s", operation->id, verb_to_string(operation->request.verb), operation->request.owner ? " for " : "",
                  operation->request.owner ?: "", operation_state_word(operation), operation->outcome.message ? ": " : "",
                  operation->outcome.message ?: "");

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "daemon/audit.h"
+#include "daemon/lease.h"
 #include "daemon/limits.h"
 
 static bool group_is_busy(const BlockerList *blockers, uint32_t group) {
@@ -233,6 +234,7 @@ int manager_submit(Manager *manager, Operation **operation, Refusal *ret_refusal
                 result.refusal = (Refusal) {};
                 r = 0;
         }
+        lease_discard_end(manager, &submitted->lease_fd);
         manager_remove_operation(manager, submitted);
         return r;
 }

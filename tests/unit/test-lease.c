@@ -339,7 +339,7 @@ START_TEST(an_assignment_whose_client_never_got_its_lease_ends_whenever_the_daem
         do {
                 killed = killed_while_assigning(n);
                 scene_start();
-                AWAIT(manager()->assignments.n_items == 0 && manager()->queue.n_operations == 0);
+                AWAIT(manager()->assignments.n_items == 0 && manager()->queue.n_running == 0);
                 assert_snapshot(before);
                 assert_leases("");
                 assert_rows("SELECT count(*) FROM current_assignments", "0\n");
