@@ -47,7 +47,7 @@ static int fds_read(sd_bus_message *m, bool shared, Opened *opened) {
                 return r;
         while ((r = sd_bus_message_enter_container(m, type, "sh")) > 0) {
                 r = sd_bus_message_read(m, "sh", &name, &fd);
-                if (r >= 0)
+                if (r >= 0 && opened_find(opened, name) < 0) /* another iommufd than that of the message before is let go */
                         r = fd_add(opened, name, shared, fd);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
@@ -62,28 +62,80 @@ static int reply_read(sd_bus_message *m, Opened *opened) {
         int r;
 
         r = sd_bus_message_read(m, "s", &backend);
-        if (r >= 0)
+        if (r >= 0 && !opened->backend)
                 r = string_copy(backend, &opened->backend);
         if (r >= 0)
                 r = fds_read(m, true, opened);
         return r < 0 ? r : fds_read(m, false, opened);
 }
 
-int opened_get(Cli *cli, const char *assignment_path, Opened *ret) {
+/* OpenDevices() for some devices (NULL: all), whose fds are added to `opened`. */
+static int open_some(Cli *cli, const char *path, char *const *devices, Opened *opened) {
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
-        _cleanup_(opened_done) Opened opened = {};
         int r;
 
-        r = client_call_new(cli, assignment_path, ASSIGND_ASSIGNMENT_INTERFACE, "OpenDevices", &m);
+        r = client_call_new(cli, path, ASSIGND_ASSIGNMENT_INTERFACE, "OpenDevices", &m);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "a{sv}", 0);
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0)
+                r = client_append_texts_option(m, "devices", devices);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
         r = client_send(cli, m, r, 0, "sa{sh}a(sh)", &reply);
         if (r < 0)
                 return r;
-        r = reply_read(reply, &opened);
+        r = reply_read(reply, opened);
+        return r < 0 ? client_error(cli, r, "The fds from assignd cannot be taken") : 0;
+}
+
+/* Devices from the first on that come in one message with the iommufd. */
+static int open_page(Cli *cli, const Assigned *assigned, size_t first, Opened *opened) {
+        const json_t *addresses = json_object_get(assigned->object, "devices");
+        const char *devices[ASSIGND_FDS_MAX] = {};
+
+        for (size_t i = 0; i < ASSIGND_FDS_MAX - 1; i++)
+                devices[i] = json_string_value(json_array_get(addresses, first + i));
+        return open_some(cli, assigned->path, (char *const *) devices, opened);
+}
+
+static int open_in_pages(Cli *cli, const Assigned *assigned, Opened *opened) {
+        size_t n_devices = json_array_size(json_object_get(assigned->object, "devices"));
+
+        for (size_t first = 0; first < n_devices; first += ASSIGND_FDS_MAX - 1) {
+                int r = open_page(cli, assigned, first, opened);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int check_group_backend(Cli *cli, const json_t *assignment) {
+        size_t n = 1 + json_array_size(json_object_get(assignment, "groups")) + json_array_size(json_object_get(assignment, "devices"));
+
+        if (n <= ASSIGND_FDS_MAX)
+                return 0;
+        return failure_set(&cli->failure, ASSIGND_ERROR_LIMITS_EXCEEDED, NULL,
+                           "Opening these devices takes %zu file descriptors, and a message carries %u. On the group backend they come in one: choose "
+                           "--backend=iommufd, name fewer devices, or let COMMAND open them by itself with --open=never.",
+                           n, ASSIGND_FDS_MAX);
+}
+
+int opened_get(Cli *cli, const Assigned *assigned, Opened *ret) {
+        _cleanup_(opened_done) Opened opened = {};
+        int r;
+
+        if (!string_equal(json_text(assigned->object, "backend"), "iommufd")) {
+                r = check_group_backend(cli, assigned->object);
+                if (r >= 0)
+                        r = open_some(cli, assigned->path, NULL, &opened);
+        } else if (json_array_size(json_object_get(assigned->object, "devices")) < ASSIGND_FDS_MAX)
+                r = open_some(cli, assigned->path, NULL, &opened);
+        else
+                r = open_in_pages(cli, assigned, &opened);
         if (r < 0)
-                return client_error(cli, r, "The fds from assignd cannot be taken");
+                return r;
 
         *ret = opened;
         opened = (Opened) {};

@@ -3,8 +3,8 @@
 
 /* The fds of an assignment's devices, as they are handed to a command. */
 
-#include "cli/client.h"
 #include "cli/placeholder.h"
+#include "cli/request.h"
 
 typedef struct OpenedFd {
         char *name; /* "iommufd", "container", "group:N", or a device's address */
@@ -20,8 +20,10 @@ typedef struct Opened {
 
 void opened_done(Opened *opened);
 
-/* Assignment.OpenDevices() for all devices. All fds are above the standard ones and close on exec. */
-int opened_get(Cli *cli, const char *assignment_path, Opened *ret);
+/* Assignment.OpenDevices() for all devices. All fds are above the standard ones and close on exec. On the iommufd backend devices
+ * that do not fit into one message come in several, and one iommufd is kept for all; a container cannot be shared that way, so on the
+ * group backend such devices are a failure. */
+int opened_get(Cli *cli, const Assigned *assigned, Opened *ret);
 
 /* The fd of this name, or -ENOENT. */
 int opened_find(const Opened *opened, const char *name);

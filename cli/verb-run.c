@@ -295,7 +295,7 @@ static int command_run(Cli *cli, const Wishes *wishes, const Assigned *assigned)
         if (r < 0)
                 return r;
         if (shall_open(cli, wishes, assigned->object)) {
-                r = opened_get(cli, assigned->path, &opened);
+                r = opened_get(cli, assigned, &opened);
                 if (r < 0)
                         return r;
         }
@@ -305,6 +305,25 @@ static int command_run(Cli *cli, const Wishes *wishes, const Assigned *assigned)
         return command_start(cli, command, &opened, assigned->lease_fd);
 }
 
+static bool is_unreachable(const Cli *cli) {
+        return failure_exit_code(cli->failure.name) == EXIT_CODE_NO_DAEMON;
+}
+
+/* The bus, or assignd, may have been restarted while COMMAND ran. Where neither is there the end of the lease does it. */
+static int release_anew(Cli *cli, const Assigned *assigned) {
+        int r;
+
+        r = request_release_assignment(cli, assigned->path);
+        if (r >= 0 || !is_unreachable(cli))
+                return r;
+        client_disconnect(cli);
+        r = request_release_assignment(cli, assigned->path);
+        if (r >= 0 || !is_unreachable(cli))
+                return r;
+        return failure_set(&cli->failure, SD_BUS_ERROR_DISCONNECTED, NULL,
+                           "assignd cannot be reached. The lease ends now, and assignd gives the devices back when it is there again.");
+}
+
 /* Gives back with the lease still held, so that the answer tells how it went. Keeps an earlier failure; otherwise a failure of
  * the release counts unless COMMAND failed by itself. */
 static int give_back(Cli *cli, const Assigned *assigned, int result) {
@@ -312,7 +331,7 @@ static int give_back(Cli *cli, const Assigned *assigned, int result) {
         int r;
 
         cli->failure = (Failure) {};
-        r = request_release_assignment(cli, assigned->path);
+        r = release_anew(cli, assigned);
         if (r < 0 && result == 0)
                 return r;
         if (r < 0)

@@ -9,9 +9,6 @@
 #include "dbus/path.h"
 #include "dbus/reply.h"
 
-/* The system bus carries no more in one message (max_message_unix_fds in its system.conf). */
-#define FDS_MAX 16U
-
 #define DEFINE_TEXT(name, value) \
         static int name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata, \
                         sd_bus_error *error) { \
@@ -151,11 +148,11 @@ static int append_opened_devices(sd_bus_message *m, const OpenedFd *fds, size_t 
 
 /* sd-bus duplicates the fds into the message. Steps end in any order, and the caller gets them in one. */
 static int write_opened(sd_bus_message *m, const Operation *operation, int fd) {
-        OpenedFd fds[FDS_MAX];
+        OpenedFd fds[ASSIGND_FDS_MAX];
         size_t n_fds = operation->n_fds;
         int r;
 
-        if (n_fds == 0 || n_fds > FDS_MAX)
+        if (n_fds == 0 || n_fds > ASSIGND_FDS_MAX)
                 return -EMFILE;
         memcpy(fds, operation->fds, n_fds * sizeof(*fds));
         qsort(fds, n_fds, sizeof(*fds), opened_compare);
@@ -219,10 +216,10 @@ static int method_open_devices(sd_bus_message *m, void *userdata, sd_bus_error *
                 return r;
 
         n_fds = count_fds(view->assignment, devices);
-        if (n_fds > FDS_MAX)
+        if (n_fds > ASSIGND_FDS_MAX)
                 return error_reply(m, REFUSAL_LIMITS_EXCEEDED,
                                    "Opening these devices takes %zu file descriptors and a message carries %u: name fewer of them with the option \"devices\"",
-                                   n_fds, FDS_MAX);
+                                   n_fds, ASSIGND_FDS_MAX);
 
         r = authorizer_get_caller(view->bus->authorizer, m, &caller);
         if (r < 0)

@@ -36,3 +36,6 @@
 
 /* Without an option saying otherwise, a method that does work replies at the end of the work or after this. */
 #define ASSIGND_TIMEOUT_USEC_DEFAULT (20 * 1000000ULL)
+
+/* The system bus carries no more in one message (max_message_unix_fds in its system.conf). */
+#define ASSIGND_FDS_MAX 16U

@@ -210,10 +210,32 @@ static int get_group(Fake *fake, sd_bus_message *m) {
         return sd_bus_reply_method_errorf(m, ASSIGND_ERROR_NO_SUCH_GROUP, "There is no group %u.", number);
 }
 
+static const char *address_of(unsigned i, char ret[static 16]) {
+        (void) snprintf(ret, 16, "0000:%02x:00.0", 0x40 + i);
+        return ret;
+}
+
+static int assigned_devices_append(Fake *fake, sd_bus_message *m) {
+        char address[16];
+
+        if (fake->script->n_devices == 0)
+                return sd_bus_message_append(m, "{sv}", "Devices", "as", 2, NIC1, NIC0);
+        ck_assert_int_ge(variant_open(m, "Devices", "as"), 0);
+        ck_assert_int_ge(sd_bus_message_open_container(m, 'a', "s"), 0);
+        for (unsigned i = 0; i < fake->script->n_devices; i++)
+                ck_assert_int_ge(sd_bus_message_append(m, "s", address_of(i, address)), 0);
+        ck_assert_int_ge(sd_bus_message_close_container(m), 0);
+        return variant_close(m);
+}
+
 static int assignment_append(Fake *fake, sd_bus_message *m) {
-        return sd_bus_message_append(m, "a{sv}", 11, "Id", "t", (uint64_t) 7, "Owner", "s", fake->owner, "Uid", "u", 0, "State", "s", "active",
-                                     "Label", "s", "", "Backend", "s", backend(fake), "Lease", "b", fake->lease >= 0, "CreatedUSec", "t", (uint64_t) 1,
-                                     "Groups", "ao", 1, GROUP14_PATH, "Devices", "as", 2, NIC1, NIC0, "Companions", "as", 1, NIC1);
+        ck_assert_int_ge(sd_bus_message_open_container(m, 'a', "{sv}"), 0);
+        ck_assert_int_ge(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Id", "t", (uint64_t) 7, "Owner", "s", fake->owner,
+                                               "Uid", "u", 0, "State", "s", "active", "Label", "s", "", "Backend", "s", backend(fake),
+                                               "Lease", "b", fake->lease >= 0, "CreatedUSec", "t", (uint64_t) 1, "Groups", "ao", 1, GROUP14_PATH,
+                                               "Companions", "as", fake->script->n_devices == 0, NIC1), 0);
+        ck_assert_int_ge(assigned_devices_append(fake, m), 0);
+        return sd_bus_message_close_container(m);
 }
 
 static int properties_append(Fake *fake, sd_bus_message *m, const char *path) {
@@ -362,9 +384,34 @@ static int labelled_fd(const char *label) {
         return fd;
 }
 
+/* The devices that the option names, or all. */
+static int open_named(Fake *fake, sd_bus_message *m) {
+        _cleanup_close_ int shared = labelled_fd("iommufd");
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_json_ json_t *arguments = NULL;
+        const json_t *named;
+        char address[16];
+
+        ck_assert_int_ge(json_read_all(m, &arguments), 0);
+        named = json_object_get(json_array_get(arguments, 0), "devices");
+        ck_assert_int_ge(sd_bus_message_new_method_return(m, &reply), 0);
+        ck_assert_int_ge(sd_bus_message_append(reply, "sa{sh}", "iommufd", 1, "iommufd", shared), 0);
+        ck_assert_int_ge(sd_bus_message_open_container(reply, 'a', "(sh)"), 0);
+        for (unsigned i = 0; i < (named ? json_array_size(named) : fake->script->n_devices); i++) {
+                const char *name = named ? json_string_value(json_array_get(named, i)) : address_of(i, address);
+                _cleanup_close_ int device = labelled_fd(name);
+
+                ck_assert_int_ge(sd_bus_message_append(reply, "(sh)", name, device), 0);
+        }
+        ck_assert_int_ge(sd_bus_message_close_container(reply), 0);
+        return sd_bus_send(NULL, reply, NULL);
+}
+
 static int open_devices(Fake *fake, sd_bus_message *m) {
         _cleanup_close_ int device0 = labelled_fd(NIC0), device1 = labelled_fd(NIC1), shared = -EBADF, group = -EBADF;
 
+        if (fake->script->n_devices > 0)
+                return open_named(fake, m);
         if (string_equal(backend(fake), "iommufd")) {
                 shared = labelled_fd("iommufd");
                 return sd_bus_reply_method_return(m, "sa{sh}a(sh)", "iommufd", 1, "iommufd", shared, 2, NIC0, device0, NIC1, device1);

@@ -21,6 +21,7 @@ typedef struct FakeScript {
         const char *backend;      /* NULL: "iommufd" */
         const char *device_name;  /* of 0000:02:00.0; NULL: an ordinary one */
         const char *plan_error;   /* the plan is not possible, for this reason */
+        unsigned n_devices;       /* an assignment has this many: 0000:40:00.0, 0000:41:00.0, ...; 0: the two of group 14 */
         bool nothing;             /* a host without groups and devices */
         const char *audit_file;   /* what ExportAudit gives */
         unsigned audit_entries;   /* how many entries the trail has */

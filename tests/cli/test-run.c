@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/strutil.h"
 #include "cli/json.h"
@@ -304,6 +305,112 @@ START_TEST(a_refused_assignment_runs_nothing) {
         ck_assert_str_eq(result.err, "assign-ctl: vm:other has it.\n");
 } END_TEST
 
+/* A message carries 16 fds: the iommufd and 15 devices. */
+START_TEST(many_devices_come_in_several_messages_with_one_iommufd) {
+        static const struct {
+                unsigned n_devices, n_messages;
+        } cases[] = { { 15, 1 }, { 16, 2 }, { 30, 2 }, { 31, 3 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const FakeScript many = { .n_devices = cases[i].n_devices };
+                _cleanup_stage_ Stage *stage = stage_new(&many);
+                _cleanup_result_ Result result = ctl(stage, RUN, "--", "sh", "-c", "printf %s \"$ASSIGND_FDS\"; cat /proc/self/fd/$1 >&2", "sh", "{iommufd}");
+                _cleanup_json_ json_t *json = result_json(&result);
+                const json_t *devices = json_object_get(json, "devices");
+
+                ck_assert_int_eq(result.status, 0);
+                ck_assert_ptr_nonnull(strstr(result.err, "iommufd"));
+                ck_assert_uint_eq(json_object_size(json_object_get(json, "shared")), 1);
+                ck_assert_uint_eq(json_object_size(devices), cases[i].n_devices);
+                for (unsigned k = 0; k < cases[i].n_messages; k++) {
+                        _cleanup_free_ char *line = stage_await(stage, "");
+
+                        while (line && strncmp(line, "OpenDevices", strlen("OpenDevices")) != 0) {
+                                ck_assert_msg(strncmp(line, "Release", strlen("Release")) != 0, "%u messages for %u devices", k, cases[i].n_devices);
+                                free(TAKE_PTR(line));
+                                line = stage_await(stage, "");
+                        }
+                        ck_assert_int_eq(strstr(line, "\"devices\"") != NULL, cases[i].n_messages > 1);
+                }
+        }
+} END_TEST
+
+START_TEST(more_than_a_message_carries_is_said_on_the_group_backend) {
+        static const FakeScript many = { .n_devices = 15, .backend = "group" };
+        _cleanup_stage_ Stage *stage = stage_new(&many);
+        _cleanup_result_ Result result = ctl(stage, RUN, "--open=always", "--", "echo", "not reached"), by_itself = ctl(stage, RUN, "--open=never", "--", "true");
+
+        ck_assert_int_eq(result.status, 1);
+        ck_assert_str_eq(result.out, "");
+        ck_assert_ptr_nonnull(strstr(result.err, "takes 17 file descriptors, and a message carries 16"));
+        ck_assert_int_eq(by_itself.status, 0);
+} END_TEST
+
+static void end_process(pid_t *pid) {
+        ck_assert_int_eq(kill(*pid, SIGKILL), 0);
+        ck_assert_int_eq(waitpid(*pid, NULL, 0), *pid);
+        *pid = 0;
+}
+
+START_TEST(an_assignd_that_was_restarted_meanwhile_is_asked_to_give_back) {
+        _cleanup_stage_ Stage *stage = stage_new(&on_iommufd);
+        Process process = run_start(stage, "echo ready; read x; exit 42");
+        _cleanup_free_ char *release = NULL;
+        _cleanup_result_ Result result = {};
+        int log;
+
+        end_process(&stage->fake);
+        (void) fclose(stage->log);
+        stage->fake = fake_start(stage->address, &on_iommufd, &log);
+        stage->log = fdopen(log, "re");
+        ck_assert_ptr_nonnull(stage->log);
+        ck_assert_int_eq(write(process.in, "\n", 1), 1);
+        result = ctl_finish(&process);
+        ck_assert_int_eq(result.status, 42);
+        release = stage_await(stage, "Release");
+        ck_assert_ptr_nonnull(release);
+} END_TEST
+
+START_TEST(without_an_assignd_the_end_of_the_lease_gives_back) {
+        static const char *const scripts[] = { "echo ready; read x; exit 42", "echo ready; read x; exit 0" };
+        static const int statuses[] = { 42, 8 };
+
+        for (size_t i = 0; i < ELEMENTSOF(scripts); i++) {
+                _cleanup_stage_ Stage *stage = stage_new(&on_iommufd);
+                Process process = run_start(stage, scripts[i]);
+                _cleanup_result_ Result result = {};
+
+                end_process(&stage->fake);
+                result = ctl_finish(&process);
+                ck_assert_int_eq(result.status, statuses[i]);
+                ck_assert_ptr_nonnull(strstr(result.err, "gives the devices back when it is there again"));
+        }
+} END_TEST
+
+START_TEST(the_command_and_its_lease_outlive_the_bus) {
+        _cleanup_stage_ Stage *stage = stage_new(&on_iommufd);
+        Process process = run_start(stage, "echo ready; read x; echo still here; exit 42");
+        _cleanup_result_ Result result = {};
+        _cleanup_free_ char *line = NULL;
+
+        end_process(&stage->bus);
+        ck_assert_int_eq(write(process.in, "\n", 1), 1);
+        line = line_read(process.out);
+        ck_assert_str_eq(line, "still here");
+        result = ctl_finish(&process);
+        ck_assert_int_eq(result.status, 42);
+        ck_assert_ptr_nonnull(strstr(result.err, "The lease ends now"));
+} END_TEST
+
+START_TEST(an_assignd_that_dies_while_it_gives_back_is_no_broken_answer) {
+        static const FakeScript dying = { .drop_member = "Release" };
+        _cleanup_stage_ Stage *stage = stage_new(&dying);
+        _cleanup_result_ Result result = ctl(stage, RUN, "--", "true");
+
+        ck_assert_int_eq(result.status, 8);
+        ck_assert_ptr_nonnull(strstr(result.err, "The lease ends now"));
+} END_TEST
+
 int main(void) {
         const SuiteTest tests[] = {
                 placeholders_name_fds_that_the_command_has,
@@ -325,6 +432,12 @@ int main(void) {
                 a_failed_opening_gives_everything_back,
                 a_failed_release_counts_unless_the_command_failed_too,
                 a_refused_assignment_runs_nothing,
+                many_devices_come_in_several_messages_with_one_iommufd,
+                more_than_a_message_carries_is_said_on_the_group_backend,
+                an_assignd_that_was_restarted_meanwhile_is_asked_to_give_back,
+                without_an_assignd_the_end_of_the_lease_gives_back,
+                the_command_and_its_lease_outlive_the_bus,
+                an_assignd_that_dies_while_it_gives_back_is_no_broken_answer,
         };
 
         return suite_run("run", tests, ELEMENTSOF(tests));
