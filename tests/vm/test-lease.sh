@@ -100,7 +100,6 @@ check "run holds the device once more" run_begin vm:dead
 timeout 60 systemctl kill --signal=STOP assignd.service
 pid=$(daemon_pid)
 kill -KILL "$run_pid"
-pkill -KILL -P "$run_pid" 2>/dev/null
 exec 8>&-
 wait "$run_pid" 2>/dev/null
 wait_for 60 sh -c '! pgrep -x consumer'
