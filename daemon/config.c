@@ -41,7 +41,7 @@ static int help(void) {
                "     --version               Show the version\n"
                "     --sysfs=DIR             The root of sysfs (/sys)\n"
                "     --dev=DIR               Where device nodes are (/dev)\n"
-               "     --proc=DIR              Where the boot id is read (/proc)\n"
+               "     --proc=DIR              Where the boot id and processes are read (/proc)\n"
                "     --state-directory=DIR   Where the database is (" STATE_DIRECTORY ")\n"
                "     --worker=PATH           The worker (" WORKER_PATH ")\n"
                "     --pci-ids=PATH          The database of PCI names (the system's)\n"

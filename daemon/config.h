@@ -8,7 +8,7 @@
 typedef struct Config {
         const char *sysfs_path;      /* "/sys" */
         const char *dev_path;        /* "/dev" */
-        const char *proc_path;       /* "/proc": for the boot id */
+        const char *proc_path;       /* "/proc": for the boot id and who has what open */
         const char *state_directory; /* --state-directory, $STATE_DIRECTORY, or the built-in one */
         const char *worker_path;
         const char *pci_ids_path;    /* NULL: the system's */

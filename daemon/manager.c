@@ -119,7 +119,7 @@ int manager_new(const Config *config, sd_event *event, Manager **ret) {
         manager = malloc(sizeof(Manager));
         if (!manager)
                 return -ENOMEM;
-        *manager = (Manager) { .config = config, .event = sd_event_ref(event), .sysfs_fd = -EBADF, .dev_fd = -EBADF };
+        *manager = (Manager) { .config = config, .event = sd_event_ref(event), .sysfs_fd = -EBADF, .dev_fd = -EBADF, .proc_fd = -EBADF };
 
         manager->sysfs_fd = tree_open(config->sysfs_path);
         if (manager->sysfs_fd < 0)
@@ -127,6 +127,9 @@ int manager_new(const Config *config, sd_event *event, Manager **ret) {
         manager->dev_fd = RET_NERRNO(open(config->dev_path, O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (manager->dev_fd < 0)
                 return log_error_errno(manager->dev_fd, "Failed to open %s: %m", config->dev_path);
+        manager->proc_fd = RET_NERRNO(open(config->proc_path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (manager->proc_fd < 0)
+                return log_error_errno(manager->proc_fd, "Failed to open %s: %m", config->proc_path);
         r = open_database(manager);
         if (r < 0)
                 return r;
@@ -148,7 +151,12 @@ int manager_new(const Config *config, sd_event *event, Manager **ret) {
         manager->context = (OperationContext) {
                 .event = event,
                 .db = manager->db,
-                .launcher = { .path = config->worker_path, .sysfs_fd = manager->sysfs_fd, .dev_fd = manager->dev_fd },
+                .launcher = {
+                        .path = config->worker_path,
+                        .sysfs_fd = manager->sysfs_fd,
+                        .dev_fd = manager->dev_fd,
+                        .proc_fd = manager->proc_fd,
+                },
                 .slow_usec = config->slow_usec,
                 .stuck_usec = config->stuck_usec,
                 .retry_usec = OPERATION_RETRY_USEC,
@@ -176,6 +184,7 @@ Manager *manager_free(Manager *manager) {
         db_close(manager->db);
         safe_close(manager->sysfs_fd);
         safe_close(manager->dev_fd);
+        safe_close(manager->proc_fd);
         sd_event_unref(manager->event);
         free(manager);
         return NULL;

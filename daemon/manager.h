@@ -49,6 +49,7 @@ typedef struct Manager {
         sd_event *event;
         int sysfs_fd;
         int dev_fd;
+        int proc_fd;
         Db *db;
         Inventory inventory;
         AssignmentTable assignments;

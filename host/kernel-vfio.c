@@ -77,7 +77,7 @@ static int find_cdev_name(Kernel *kernel, const PciAddress *address, char ret[st
         return errno > 0 ? -errno : -ENOENT;
 }
 
-static int read_cdev_number(Kernel *kernel, const PciAddress *address, const char *name, dev_t *ret) {
+static int read_number_of(Kernel *kernel, const PciAddress *address, const char *name, dev_t *ret) {
         char path[VFIO_DEV_PATH_MAX], text[sizeof("4294967295:4294967295\n")], *colon;
         uint32_t major_number, minor_number;
         ssize_t n;
@@ -98,6 +98,14 @@ static int read_cdev_number(Kernel *kernel, const PciAddress *address, const cha
         return 0;
 }
 
+int kernel_vfio_read_cdev_number(Kernel *kernel, const PciAddress *address, dev_t *ret) {
+        char name[CDEV_NAME_MAX];
+        int r;
+
+        r = find_cdev_name(kernel, address, name);
+        return r < 0 ? r : read_number_of(kernel, address, name, ret);
+}
+
 int kernel_vfio_open_cdev(Kernel *kernel, const PciAddress *address) {
         char name[CDEV_NAME_MAX], path[sizeof("vfio/devices/") + CDEV_NAME_MAX];
         _cleanup_close_ int fd = -EBADF;
@@ -109,7 +117,7 @@ int kernel_vfio_open_cdev(Kernel *kernel, const PciAddress *address) {
         if (r < 0)
                 return r;
 
-        r = read_cdev_number(kernel, address, name, &number);
+        r = read_number_of(kernel, address, name, &number);
         if (r < 0)
                 return r;
 

@@ -4,6 +4,8 @@
 /* VFIO's nodes as the real kernel opens them, on both backends (host/kernel.h): everything is opened O_CLOEXEC below
  * kernel->dev_fd. Each returns the fd, which the caller owns, or a negative errno. */
 
+#include <sys/types.h>
+
 #include "host/kernel.h"
 
 /* A fresh /dev/iommu whose pinned memory is accounted to the process that maps it, not to its user, so that guests under
@@ -15,6 +17,9 @@ int kernel_vfio_open_iommufd(Kernel *kernel);
  * (drivers/vfio/device_cdev.c). -ENOENT: the device is not on a VFIO driver, or the kernel has no such nodes.
  * -ESTALE: the node is not the one that sysfs tells of. */
 int kernel_vfio_open_cdev(Kernel *kernel, const PciAddress *address);
+
+/* The device number of that node. -ENOENT: as above. */
+int kernel_vfio_read_cdev_number(Kernel *kernel, const PciAddress *address, dev_t *ret);
 
 /* A fresh /dev/vfio/vfio. */
 int kernel_vfio_open_container(Kernel *kernel);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
+#include "host/kernel-holders.h"
 #include "host/kernel-sysfs.h"
 #include "host/kernel-vfio.h"
 
@@ -12,4 +13,5 @@ const KernelOps kernel_ops = {
         .open_container = kernel_vfio_open_container,
         .open_group = kernel_vfio_open_group,
         .open_device = kernel_vfio_open_device,
+        .check_holders = kernel_check_holders,
 };

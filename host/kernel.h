@@ -23,15 +23,19 @@ typedef struct KernelOps {
         int (*open_container)(Kernel *kernel);
         int (*open_group)(Kernel *kernel, uint32_t group, int container_fd, bool set_iommu_type);
         int (*open_device)(Kernel *kernel, int group_fd, const PciAddress *address);
+        /* Lists who has the group or a device of it open, as far as can be seen. Changes and opens nothing. */
+        int (*check_holders)(Kernel *kernel, uint32_t group, HolderList *ret);
 } KernelOps;
 
 struct Kernel {
         const KernelOps *ops;
         int sysfs_fd; /* O_PATH directory: the root of sysfs */
         int dev_fd;   /* O_PATH directory: /dev */
+        int proc_fd;  /* O_PATH directory: /proc */
 };
 
-/* The real one: what each does and which errno it knows is told in host/kernel-sysfs.h and host/kernel-vfio.h. */
+/* The real one: what each does and which errno it knows is told in host/kernel-sysfs.h, host/kernel-vfio.h
+ * and host/kernel-holders.h. */
 extern const KernelOps kernel_ops;
 
 /* The worker's whole life: receives requests on `socket_fd`, runs each in a thread of its own (so that steps of one phase go
@@ -46,5 +50,5 @@ int worker_state_new(Kernel *kernel, WorkerState **ret);
 WorkerState *worker_state_free(WorkerState *state);
 void worker_state_run(WorkerState *state, const WorkerRequest *request, WorkerAnswer *ret, int *ret_fd);
 
-/* What main() of a worker does with its arguments (--socket=FD --sysfs=FD --dev=FD): checks the fds and runs. Returns an exit status. */
+/* What main() of a worker does with its arguments (--socket=FD --sysfs=FD --dev=FD --proc=FD): checks the fds and runs. Returns an exit status. */
 int worker_main(int argc, char *argv[], const KernelOps *ops);

@@ -133,7 +133,13 @@ static int open_device(WorkerState *state, uint32_t group, const PciAddress *add
         return state->kernel->ops->open_device(state->kernel, group_fd, address);
 }
 
-static int run_step(WorkerState *state, const WorkerRequest *request, char found[static WORKER_NAME_MAX], int *ret_fd) {
+static int check_holders(WorkerState *state, uint32_t group, HolderList *ret) {
+        int r = state->kernel->ops->check_holders(state->kernel, group, ret);
+
+        return r == 0 && ret->n_items > 0 ? -EBUSY : r;
+}
+
+static int run_step(WorkerState *state, const WorkerRequest *request, WorkerAnswer *answer, int *ret_fd) {
         const PciAddress address = { .domain = request->domain, .bus = request->bus, .slot = request->slot, .function = request->function };
         Kernel *kernel = state->kernel;
         int r = -EBADMSG;
@@ -141,17 +147,17 @@ static int run_step(WorkerState *state, const WorkerRequest *request, char found
         switch ((WorkerAction) request->action) {
 
         case WORKER_SET_OVERRIDE:
-                r = kernel->ops->set_override(kernel, &address, request->name[0] == '\0' ? NULL : request->name, found);
-                return r == 0 && !string_equal(found, request->name) ? -EPROTO : r;
+                r = kernel->ops->set_override(kernel, &address, request->name[0] == '\0' ? NULL : request->name, answer->found);
+                return r == 0 && !string_equal(answer->found, request->name) ? -EPROTO : r;
 
         case WORKER_UNBIND:
-                return kernel->ops->unbind(kernel, &address, request->name, found);
+                return kernel->ops->unbind(kernel, &address, request->name, answer->found);
 
         case WORKER_BIND:
-                r = kernel->ops->bind(kernel, &address, request->name, found);
-                if (r == -EBUSY && string_equal(found, request->name))
+                r = kernel->ops->bind(kernel, &address, request->name, answer->found);
+                if (r == -EBUSY && string_equal(answer->found, request->name))
                         return 0; /* an autoprobe was first, under the override that names this very driver */
-                return r == 0 && !string_equal(found, request->name) ? -EPROTO : r;
+                return r == 0 && !string_equal(answer->found, request->name) ? -EPROTO : r;
 
         case WORKER_OPEN_IOMMUFD:
                 r = kernel->ops->open_iommufd(kernel);
@@ -171,6 +177,9 @@ static int run_step(WorkerState *state, const WorkerRequest *request, char found
                 r = open_device(state, request->group, &address);
                 break;
 
+        case WORKER_CHECK_HOLDERS:
+                return check_holders(state, request->group, &answer->holders);
+
         case _WORKER_ACTION_MAX:
                 break;
         }
@@ -185,7 +194,7 @@ static int run_step(WorkerState *state, const WorkerRequest *request, char found
 void worker_state_run(WorkerState *state, const WorkerRequest *request, WorkerAnswer *ret, int *ret_fd) {
         *ret = (WorkerAnswer){ .version = WORKER_PROTOCOL_VERSION, .sequence = request->sequence };
         *ret_fd = -EBADF;
-        ret->error = run_step(state, request, ret->found, ret_fd);
+        ret->error = run_step(state, request, ret, ret_fd);
 }
 
 /* The daemon may have gone in the meantime: then nobody hears the answer, and the fds close with it. */
@@ -349,6 +358,7 @@ enum {
         FD_SOCKET,
         FD_SYSFS,
         FD_DEV,
+        FD_PROC,
         _FD_MAX,
 };
 
@@ -356,6 +366,7 @@ static const char *const fd_names[_FD_MAX] = {
         [FD_SOCKET] = "socket",
         [FD_SYSFS] = "sysfs",
         [FD_DEV] = "dev",
+        [FD_PROC] = "proc",
 };
 
 static int parse_arguments(int argc, char *argv[], int fds[static _FD_MAX]) {
@@ -363,6 +374,7 @@ static int parse_arguments(int argc, char *argv[], int fds[static _FD_MAX]) {
                 { fd_names[FD_SOCKET], required_argument, NULL, FD_SOCKET },
                 { fd_names[FD_SYSFS], required_argument, NULL, FD_SYSFS },
                 { fd_names[FD_DEV], required_argument, NULL, FD_DEV },
+                { fd_names[FD_PROC], required_argument, NULL, FD_PROC },
                 {},
         };
         uint32_t number;
@@ -375,8 +387,8 @@ static int parse_arguments(int argc, char *argv[], int fds[static _FD_MAX]) {
                         return log_error_errno(EINVAL, "--%s= expects the number of an open fd, not: %s", fd_names[c], optarg);
                 fds[c] = (int) number;
         }
-        if (optind != argc || fds[FD_SOCKET] < 0 || fds[FD_SYSFS] < 0 || fds[FD_DEV] < 0)
-                return log_error_errno(EINVAL, "Expected --socket=FD --sysfs=FD --dev=FD: this program is started by assignd.");
+        if (optind != argc || fds[FD_SOCKET] < 0 || fds[FD_SYSFS] < 0 || fds[FD_DEV] < 0 || fds[FD_PROC] < 0)
+                return log_error_errno(EINVAL, "Expected --socket=FD --sysfs=FD --dev=FD --proc=FD: this program is started by assignd.");
 
         return 0;
 }
@@ -415,7 +427,7 @@ static int close_others(const int fds[static _FD_MAX]) {
 }
 
 int worker_main(int argc, char *argv[], const KernelOps *ops) {
-        int r, fds[_FD_MAX] = { -EBADF, -EBADF, -EBADF };
+        int r, fds[_FD_MAX] = { -EBADF, -EBADF, -EBADF, -EBADF };
         Kernel kernel;
 
         if (parse_arguments(argc, argv, fds) < 0 || check_fds(fds) < 0)
@@ -427,7 +439,7 @@ int worker_main(int argc, char *argv[], const KernelOps *ops) {
                 return EXIT_FAILURE;
         }
 
-        kernel = (Kernel){ .ops = ops, .sysfs_fd = fds[FD_SYSFS], .dev_fd = fds[FD_DEV] };
+        kernel = (Kernel){ .ops = ops, .sysfs_fd = fds[FD_SYSFS], .dev_fd = fds[FD_DEV], .proc_fd = fds[FD_PROC] };
         r = worker_run(fds[FD_SOCKET], &kernel);
         if (r < 0) {
                 log_error_errno(r, "The worker ends early: %m");

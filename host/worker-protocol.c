@@ -14,7 +14,8 @@
 #define FDS_MAX 2
 
 _Static_assert(sizeof(WorkerRequest) == 32 + WORKER_NAME_MAX, "the request has no hidden padding");
-_Static_assert(sizeof(WorkerAnswer) == 16 + WORKER_NAME_MAX, "the answer has no hidden padding");
+_Static_assert(sizeof(WorkerHolder) == 20 + WORKER_NAME_MAX, "a holder has no hidden padding");
+_Static_assert(sizeof(WorkerAnswer) == 16 + WORKER_NAME_MAX + 12 + WORKER_HOLDERS_MAX * sizeof(WorkerHolder) + 4, "the answer has no hidden padding");
 
 static bool name_is_plain(const char *name) {
         return string_is_printable(name, WORKER_NAME_MAX - 1) && !strchr(name, '/') && !string_equal(name, ".") && !string_equal(name, "..");
@@ -35,6 +36,7 @@ static bool name_fits_action(uint32_t action, const char *name) {
         case WORKER_OPEN_CONTAINER:
         case WORKER_OPEN_GROUP:
         case WORKER_OPEN_DEVICE:
+        case WORKER_CHECK_HOLDERS:
                 return name[0] == '\0';
 
         case _WORKER_ACTION_MAX:
@@ -89,10 +91,31 @@ int worker_request_check(const WorkerRequest *request) {
         return 0;
 }
 
+static bool holder_is_sane(const WorkerHolder *holder) {
+        if (holder->kind != HOLDS_GROUP && holder->kind != HOLDS_DEVICE && holder->kind != HOLDS_PERHAPS)
+                return false;
+        if (holder->pid == 0 || holder->pid > INT32_MAX || holder->fd > INT32_MAX)
+                return false;
+        if (holder->slot > 0x1f || holder->function > 7 || holder->reserved != 0)
+                return false;
+        return strnlen(holder->comm, sizeof(holder->comm)) < sizeof(holder->comm) && string_is_printable(holder->comm, sizeof(holder->comm) - 1);
+}
+
+static bool holders_are_sane(const HolderList *list) {
+        if (list->n_items > WORKER_HOLDERS_MAX || (list->n_more > 0 && list->n_items < WORKER_HOLDERS_MAX))
+                return false;
+        for (size_t i = 0; i < list->n_items; i++)
+                if (!holder_is_sane(&list->items[i]))
+                        return false;
+        return true;
+}
+
 static int answer_check(const WorkerAnswer *answer) {
         if (answer->version != WORKER_PROTOCOL_VERSION || answer->error > 0 || answer->error < -ERRNO_MAX)
                 return -EBADMSG;
         if (strnlen(answer->found, sizeof(answer->found)) == sizeof(answer->found))
+                return -EBADMSG;
+        if (!holders_are_sane(&answer->holders) || answer->padding != 0)
                 return -EBADMSG;
 
         return 0;

@@ -8,7 +8,7 @@
 
 #include "base/pci-address.h"
 
-#define WORKER_PROTOCOL_VERSION 1U
+#define WORKER_PROTOCOL_VERSION 2U
 #define WORKER_NAME_MAX 64U
 
 typedef enum WorkerAction {
@@ -20,6 +20,7 @@ typedef enum WorkerAction {
         WORKER_OPEN_CONTAINER, /* answers with the fd, which the worker also keeps for the next two */
         WORKER_OPEN_GROUP,     /* opens GROUP, sets the container (and type1v2 after the first); answers with the fd */
         WORKER_OPEN_DEVICE,    /* answers with VFIO_GROUP_GET_DEVICE_FD of `group` */
+        WORKER_CHECK_HOLDERS,  /* answers with who has GROUP or a device of it open: -EBUSY if anybody has */
         _WORKER_ACTION_MAX,
 } WorkerAction;
 
@@ -34,11 +35,41 @@ typedef struct WorkerRequest {
         char name[WORKER_NAME_MAX];
 } WorkerRequest;
 
+/* What somebody has open. */
+typedef enum HolderKind {
+        HOLDS_NOTHING,
+        HOLDS_GROUP,       /* the group's node */
+        HOLDS_DEVICE,      /* that device */
+        HOLDS_PERHAPS,     /* a VFIO device that the kernel does not tell from others, and that can be of this group */
+        HOLDS_OTHER_GROUP, /* another group's node; never in an answer */
+        _HOLDER_KIND_MAX,
+} HolderKind;
+
+typedef struct WorkerHolder {
+        uint32_t kind; /* HolderKind */
+        uint32_t pid;
+        uint32_t fd;
+        uint32_t domain; /* of HOLDS_DEVICE, else 0, as the next three */
+        uint8_t bus, slot, function, reserved;
+        char comm[WORKER_NAME_MAX]; /* what the process calls itself, escaped: printable, not empty */
+} WorkerHolder;
+
+#define WORKER_HOLDERS_MAX 8U
+
+typedef struct HolderList {
+        uint32_t n_items;
+        uint32_t n_more;   /* further ones that are not listed */
+        uint32_t n_hidden; /* processes that could not be looked into */
+        WorkerHolder items[WORKER_HOLDERS_MAX];
+} HolderList;
+
 typedef struct WorkerAnswer {
         uint32_t version;
         int32_t error; /* 0 or a negative errno, the kernel's own where it gave one */
         uint64_t sequence;
         char found[WORKER_NAME_MAX]; /* what was read back: the driver ("" none) or the override */
+        HolderList holders; /* empty but for WORKER_CHECK_HOLDERS */
+        uint32_t padding;
 } WorkerAnswer;
 
 /* Fills a request; -EINVAL where `name` (NULL is "") does not fit or holds '/', a newline or control characters. */

@@ -28,11 +28,12 @@ enum {
         WORKER_SOCKET = STDERR_FILENO + 1,
         WORKER_SYSFS,
         WORKER_DEV,
+        WORKER_PROC,
         WORKER_FDS_END,
 };
 
-static const char *const worker_arguments[] = { "assignd-worker", "--socket=3", "--sysfs=4", "--dev=5", NULL };
-_Static_assert(WORKER_SOCKET == 3 && WORKER_SYSFS == 4 && WORKER_DEV == 5, "worker_arguments name these numbers");
+static const char *const worker_arguments[] = { "assignd-worker", "--socket=3", "--sysfs=4", "--dev=5", "--proc=6", NULL };
+_Static_assert(WORKER_SOCKET == 3 && WORKER_SYSFS == 4 && WORKER_DEV == 5 && WORKER_PROC == 6, "worker_arguments name these numbers");
 
 /* Field numbers of /proc/PID/stat (proc(5)), counted from the one after the command name. */
 enum {
@@ -164,7 +165,7 @@ static int add_fd(posix_spawn_file_actions_t *actions, int fd, int target, int *
         return -posix_spawn_file_actions_adddup2(actions, *ret_copy, target);
 }
 
-static int set_file_actions(posix_spawn_file_actions_t *actions, const WorkerLauncher *launcher, int socket_fd, int copies[static 3]) {
+static int set_file_actions(posix_spawn_file_actions_t *actions, const WorkerLauncher *launcher, int socket_fd, int copies[static 4]) {
         int r;
 
         r = -posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -176,6 +177,8 @@ static int set_file_actions(posix_spawn_file_actions_t *actions, const WorkerLau
                 r = add_fd(actions, launcher->sysfs_fd, WORKER_SYSFS, &copies[1]);
         if (r == 0)
                 r = add_fd(actions, launcher->dev_fd, WORKER_DEV, &copies[2]);
+        if (r == 0)
+                r = add_fd(actions, launcher->proc_fd, WORKER_PROC, &copies[3]);
         if (r == 0)
                 r = -posix_spawn_file_actions_addclosefrom_np(actions, WORKER_FDS_END);
         return r;
@@ -207,7 +210,7 @@ static void attributes_done(posix_spawnattr_t *attributes) {
 static int spawn(const WorkerLauncher *launcher, int socket_fd, pid_t *ret_pid) {
         _cleanup_(file_actions_done) posix_spawn_file_actions_t actions;
         _cleanup_(attributes_done) posix_spawnattr_t attributes;
-        int copies[3] = { -EBADF, -EBADF, -EBADF };
+        int copies[4] = { -EBADF, -EBADF, -EBADF, -EBADF };
         int r;
 
         (void) posix_spawn_file_actions_init(&actions);

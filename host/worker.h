@@ -23,6 +23,7 @@ typedef struct WorkerLauncher {
         const char *path; /* the worker binary */
         int sysfs_fd;     /* borrowed */
         int dev_fd;       /* borrowed */
+        int proc_fd;      /* borrowed */
         const WorkerSource *source; /* borrowed; NULL: processes */
 } WorkerLauncher;
 
@@ -32,7 +33,7 @@ typedef struct Worker Worker;
  * socket with requests unanswered, and nobody knows what of them happened. The handler may free the worker. */
 typedef void (*worker_handler_t)(Worker *worker, const WorkerAnswer *answer, int *fd, void *userdata);
 
-/* Starts a worker (posix_spawn, with only socket, sysfs, dev and stderr open, in a session of its own) watched on `event`.
+/* Starts a worker (posix_spawn, with only socket, sysfs, dev, proc and stderr open, in a session of its own) watched on `event`.
  * Returns 0 or a negative errno, that of the exec included. */
 int worker_new(sd_event *event, const WorkerLauncher *launcher, worker_handler_t handler, void *userdata, Worker **ret);
 Worker *worker_free(Worker *worker);

@@ -5,6 +5,7 @@
  *
  *   ACTION ADDRESS NAME = RESULT [FOUND]   one step: unbind 0000:02:00.0 e1000e = 0 -
  *                                          NAME and FOUND: "-" is none. RESULT: 0 or an errno's name
+ *                                          check-holders finds what this process holds: "group", "device", "perhaps"
  *   start ACTION ADDRESS NAME              a step whose answer is not waited for ...
  *   pending                                ... which has not come yet ...
  *   finish = RESULT [FOUND]                ... and which is waited for now
@@ -64,6 +65,7 @@ static const char *const action_names[_WORKER_ACTION_MAX] = {
         [WORKER_OPEN_CONTAINER] = "open-container",
         [WORKER_OPEN_GROUP] = "open-group",
         [WORKER_OPEN_DEVICE] = "open-device",
+        [WORKER_CHECK_HOLDERS] = "check-holders",
 };
 
 static int parse_action(const char *name, WorkerAction *ret) {
@@ -155,12 +157,25 @@ static void keep_fd(Run *run, char **words) {
         run->n_opened++;
 }
 
+/* What the first holder that was found holds, which can only be this process. */
+static const char *found_holder(const WorkerAnswer *answer) {
+        static const char *const kinds[_HOLDER_KIND_MAX] = { [HOLDS_GROUP] = "group", [HOLDS_DEVICE] = "device", [HOLDS_PERHAPS] = "perhaps" };
+        const WorkerHolder *holder = &answer->holders.items[0];
+
+        if (answer->holders.n_items == 0)
+                return "";
+        if (holder->pid != (uint32_t) getpid() || !string_equal(holder->comm, program_invocation_short_name) || fcntl((int) holder->fd, F_GETFD) < 0)
+                return "somebody-else";
+        return kinds[holder->kind];
+}
+
 static void compare(Run *run, const WorkerAnswer *answer, const char *what, const char *result, const char *found) {
         const char *said = answer->error == 0 ? "0" : strerrorname_np(-answer->error) ?: "?";
+        const char *known = answer->holders.n_items > 0 ? found_holder(answer) : answer->found;
         char detail[160] = "";
 
-        if (!string_equal(said, result) || (found && !string_equal(answer->found, name_or_none(found))))
-                (void) snprintf(detail, sizeof(detail), "expected %s %s, the kernel said %s %s", result, found ?: "", said, answer->found);
+        if (!string_equal(said, result) || (found && !string_equal(known, name_or_none(found))))
+                (void) snprintf(detail, sizeof(detail), "expected %s %s, the kernel said %s %s", result, found ?: "", said, known);
         tell(run, detail[0] == '\0', what, detail);
 }
 
@@ -346,6 +361,7 @@ static void run_done(Run *run) {
         safe_close(run->answer_fd);
         safe_close(run->launcher.sysfs_fd);
         safe_close(run->launcher.dev_fd);
+        safe_close(run->launcher.proc_fd);
         sd_event_unref(run->event);
         treegen_free(run->tree);
 }
@@ -360,6 +376,7 @@ static int open_kernel(Run *run, bool simulated) {
         if (!simulated) {
                 run->launcher.sysfs_fd = open_directory("/sys");
                 run->launcher.dev_fd = open_directory("/dev");
+                run->launcher.proc_fd = open_directory("/proc");
                 return run->launcher.sysfs_fd < 0 ? run->launcher.sysfs_fd : run->launcher.dev_fd;
         }
 
@@ -372,6 +389,7 @@ static int open_kernel(Run *run, bool simulated) {
                 return r;
         run->launcher.sysfs_fd = open_directory(run->tree->path);
         run->launcher.dev_fd = simk_open_dev(run->tree->fd);
+        run->launcher.proc_fd = open_directory("/proc");
         return run->launcher.sysfs_fd < 0 ? run->launcher.sysfs_fd : run->launcher.dev_fd;
 }
 
@@ -382,7 +400,7 @@ int main(int argc, char *argv[]) {
                 { "simulated", no_argument, NULL, 's' },
                 {},
         };
-        _cleanup_(run_done) Run run = { .launcher = { .sysfs_fd = -EBADF, .dev_fd = -EBADF }, .answer_fd = -EBADF };
+        _cleanup_(run_done) Run run = { .launcher = { .sysfs_fd = -EBADF, .dev_fd = -EBADF, .proc_fd = -EBADF }, .answer_fd = -EBADF };
         bool simulated = false;
         int c, r;
 

@@ -37,6 +37,7 @@ static const char *const call_names[] = {
         [SIMK_OPEN_CONTAINER] = "open-container",
         [SIMK_OPEN_GROUP] = "open-group",
         [SIMK_OPEN_DEVICE] = "open-device",
+        [SIMK_CHECK_HOLDERS] = "check-holders",
         [SIMK_ANY] = "any",
 };
 

@@ -47,6 +47,13 @@ int simk_open_container(Kernel *kernel);
 int simk_open_group(Kernel *kernel, uint32_t group, int container_fd, bool set_iommu_type);
 int simk_open_device(Kernel *kernel, int group_fd, const PciAddress *address);
 
+int simk_check_holders(Kernel *kernel, uint32_t group, HolderList *ret);
+
+/* The files whose locks stand for references to a device: its cdev, and what came out of its group. */
+#define SIMK_CDEV_OPEN(address) SIMK_PATH("simk/open/%s", PCI_ADDRESS_FORMAT(address))
+#define SIMK_GROUP_OPEN(address) SIMK_PATH("simk/opened/%s", PCI_ADDRESS_FORMAT(address))
+#define SIMK_GROUP_NODE(group) SIMK_PATH("dev/vfio/%u", (group))
+
 /* What a call that begins is to suffer; simk_begin() ends the process itself if it is to crash before. */
 typedef struct SimkFault {
         int error;   /* negative errno, 0: none */

@@ -14,10 +14,6 @@
 #include "tests/simk/simk-internal.h"
 #include "tests/tree/treegen.h"
 
-#define CDEV_OPEN(address) SIMK_PATH("simk/open/%s", PCI_ADDRESS_FORMAT(address))
-#define GROUP_OPEN(address) SIMK_PATH("simk/opened/%s", PCI_ADDRESS_FORMAT(address))
-#define GROUP_NODE(group) SIMK_PATH("dev/vfio/%u", (group))
-
 static bool is_on_vfio_driver(int root_fd, const PciAddress *address) {
         _cleanup_free_ char *driver = NULL;
 
@@ -35,11 +31,11 @@ static int is_host_member(int root_fd, const PciAddress *member, void *userdata)
 }
 
 static int is_open_member(int root_fd, const PciAddress *member, void *userdata) {
-        return simk_is_locked(root_fd, GROUP_OPEN(member));
+        return simk_is_locked(root_fd, SIMK_GROUP_OPEN(member));
 }
 
 bool simk_group_is_owned(int root_fd, uint32_t group) {
-        return simk_is_locked(root_fd, GROUP_NODE(group)) || simk_each_member(root_fd, group, is_open_member, NULL) > 0;
+        return simk_is_locked(root_fd, SIMK_GROUP_NODE(group)) || simk_each_member(root_fd, group, is_open_member, NULL) > 0;
 }
 
 /* The number in the name of vfio-dev/vfioX. */
@@ -87,11 +83,11 @@ int simk_vfio_probe(int root_fd, const PciAddress *address) {
 
         r = next_cdev_number(root_fd, &number);
         if (r >= 0)
-                r = simk_touch(root_fd, CDEV_OPEN(address));
+                r = simk_touch(root_fd, SIMK_CDEV_OPEN(address));
         if (r >= 0 && has_cdev)
-                r = RET_NERRNO(linkat(root_fd, CDEV_OPEN(address), root_fd, SIMK_PATH("dev/vfio/devices/vfio%u", number), 0));
+                r = RET_NERRNO(linkat(root_fd, SIMK_CDEV_OPEN(address), root_fd, SIMK_PATH("dev/vfio/devices/vfio%u", number), 0));
         if (r >= 0)
-                r = simk_touch(root_fd, GROUP_NODE(group));
+                r = simk_touch(root_fd, SIMK_GROUP_NODE(group));
         return r < 0 ? r : treegen_add_vfio_dev(root_fd, PCI_ADDRESS_FORMAT(address), number, has_cdev);
 }
 
@@ -121,9 +117,9 @@ int simk_vfio_remove_end(int root_fd, const PciAddress *address) {
         uint32_t group = 0;
         int r;
 
-        r = wait_until_closed(root_fd, CDEV_OPEN(address));
+        r = wait_until_closed(root_fd, SIMK_CDEV_OPEN(address));
         if (r >= 0)
-                r = wait_until_closed(root_fd, GROUP_OPEN(address));
+                r = wait_until_closed(root_fd, SIMK_GROUP_OPEN(address));
         if (r < 0)
                 return r;
 
@@ -132,7 +128,7 @@ int simk_vfio_remove_end(int root_fd, const PciAddress *address) {
                 return state;
         r = simk_read_group(root_fd, address, &group);
         if (r >= 0 && simk_each_member(root_fd, group, is_vfio_member, NULL) == 0)
-                (void) unlinkat(root_fd, GROUP_NODE(group), 0);
+                (void) unlinkat(root_fd, SIMK_GROUP_NODE(group), 0);
         return r;
 }
 
@@ -141,7 +137,7 @@ int simk_hold(int root_fd, const PciAddress *address) {
 
         if (state < 0)
                 return state;
-        return is_on_vfio_driver(root_fd, address) ? simk_lock(root_fd, CDEV_OPEN(address), LOCK_SH) : -ENODEV;
+        return is_on_vfio_driver(root_fd, address) ? simk_lock(root_fd, SIMK_CDEV_OPEN(address), LOCK_SH) : -ENODEV;
 }
 
 int simk_claim(int root_fd, uint32_t group) {
@@ -149,13 +145,13 @@ int simk_claim(int root_fd, uint32_t group) {
 
         if (state < 0)
                 return state;
-        if (exists_at(root_fd, GROUP_NODE(group)) == 0)
+        if (exists_at(root_fd, SIMK_GROUP_NODE(group)) == 0)
                 return -ENOENT;
         if (simk_group_is_owned(root_fd, group))
                 return -EBUSY;
         if (simk_each_member(root_fd, group, is_host_member, NULL) > 0)
                 return -EPERM;
-        return simk_lock(root_fd, GROUP_NODE(group), LOCK_EX | LOCK_NB);
+        return simk_lock(root_fd, SIMK_GROUP_NODE(group), LOCK_EX | LOCK_NB);
 }
 
 static int open_node(Kernel *kernel, const char *path) {
@@ -213,8 +209,8 @@ int simk_open_device(Kernel *kernel, int group_fd, const PciAddress *address) {
 
         if (state < 0)
                 return state;
-        if (simk_read_group(kernel->sysfs_fd, address, &group) < 0 || !is_same_file(group_fd, kernel->sysfs_fd, GROUP_NODE(group)) ||
+        if (simk_read_group(kernel->sysfs_fd, address, &group) < 0 || !is_same_file(group_fd, kernel->sysfs_fd, SIMK_GROUP_NODE(group)) ||
             !is_on_vfio_driver(kernel->sysfs_fd, address))
                 return -ENODEV;
-        return simk_lock(kernel->sysfs_fd, GROUP_OPEN(address), LOCK_SH);
+        return simk_lock(kernel->sysfs_fd, SIMK_GROUP_OPEN(address), LOCK_SH);
 }

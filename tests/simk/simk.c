@@ -110,6 +110,18 @@ static int open_device(Kernel *kernel, int group_fd, const PciAddress *address) 
         return simk_end(kernel->sysfs_fd, SIMK_OPEN_DEVICE, address, NULL, &fault, fault.error ?: simk_open_device(kernel, group_fd, address));
 }
 
+static int check_holders(Kernel *kernel, uint32_t group, HolderList *ret) {
+        const char *what = SIMK_PATH("group:%u", group);
+        SimkFault fault;
+        int r = simk_begin(kernel->sysfs_fd, SIMK_CHECK_HOLDERS, NULL, what, &fault);
+
+        if (r < 0)
+                return r;
+        simk_wait_hang(fault.hang_fd);
+        r = fault.error ?: simk_check_holders(kernel, group, ret);
+        return simk_end(kernel->sysfs_fd, SIMK_CHECK_HOLDERS, NULL, what, &fault, r);
+}
+
 const KernelOps simk_ops = {
         .set_override = set_override,
         .unbind = unbind_device,
@@ -119,4 +131,5 @@ const KernelOps simk_ops = {
         .open_container = open_container,
         .open_group = open_group,
         .open_device = open_device,
+        .check_holders = check_holders,
 };

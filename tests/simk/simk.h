@@ -73,6 +73,7 @@ typedef enum SimkCall {
         SIMK_OPEN_CONTAINER,
         SIMK_OPEN_GROUP,
         SIMK_OPEN_DEVICE,
+        SIMK_CHECK_HOLDERS,
         SIMK_ANY,
 } SimkCall;
 

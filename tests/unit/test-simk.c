@@ -558,7 +558,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         } while (0)
 
 START_TEST(a_worker_takes_a_group_and_opens_it) {
-        WorkerLauncher launcher = { .path = "/proc/self/exe", .sysfs_fd = root, .dev_fd = kernel.dev_fd };
+        WorkerLauncher launcher = { .path = "/proc/self/exe", .sysfs_fd = root, .dev_fd = kernel.dev_fd, .proc_fd = kernel.dev_fd };
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(worker_freep) Worker *worker = NULL;
         Heard heard = { .fd = -EBADF };
@@ -594,7 +594,7 @@ START_TEST(a_worker_takes_a_group_and_opens_it) {
 END_TEST
 
 START_TEST(a_worker_that_crashes_in_the_kernel_is_a_worker_that_ended) {
-        WorkerLauncher launcher = { .path = "/proc/self/exe", .sysfs_fd = root, .dev_fd = kernel.dev_fd };
+        WorkerLauncher launcher = { .path = "/proc/self/exe", .sysfs_fd = root, .dev_fd = kernel.dev_fd, .proc_fd = kernel.dev_fd };
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(worker_freep) Worker *worker = NULL;
         Heard heard = { .fd = -EBADF };

@@ -75,6 +75,7 @@ static const struct {
         { WORKER_SET_OVERRIDE, "0123456789012345678901234567890123456789012345678901234567890123" },
         { WORKER_OPEN_CDEV, "vfio-pci" },
         { WORKER_OPEN_IOMMUFD, "x" },
+        { WORKER_CHECK_HOLDERS, "qemu" },
 };
 
 START_TEST(a_name_that_is_not_a_plain_driver_name_is_refused) {
@@ -299,6 +300,59 @@ START_TEST(an_answer_of_the_wrong_size_or_content_is_refused) {
 }
 END_TEST
 
+static WorkerAnswer answer_with_holder(void) {
+        WorkerAnswer answer = good_answer;
+
+        answer.error = -EBUSY;
+        answer.holders.n_items = 1;
+        answer.holders.items[0] = (WorkerHolder) { .kind = HOLDS_DEVICE, .pid = 1234, .fd = 22, .bus = 2, .function = 1, .comm = "qemu" };
+        return answer;
+}
+
+START_TEST(holders_arrive_as_they_were_sent) {
+        _cleanup_(pair_done) Pair pair = new_pair();
+        WorkerAnswer sent = answer_with_holder(), received;
+        int fd = -1;
+
+        ck_assert_int_eq(worker_answer_send(pair.fds[0], &sent, -EBADF), 0);
+        ck_assert_int_eq(worker_answer_receive(pair.fds[1], &received, &fd), 1);
+        ck_assert_mem_eq(&sent, &received, sizeof(sent));
+}
+END_TEST
+
+#define ASSERT_LIE_IS_REFUSED(field, value) \
+        do { \
+                WorkerAnswer _answer = answer_with_holder(); \
+\
+                _answer.field = (value); \
+                assert_refused(&_answer, sizeof(_answer)); \
+        } while (0)
+
+START_TEST(a_holder_that_cannot_be_is_refused) {
+        WorkerAnswer answer = answer_with_holder();
+
+        ASSERT_LIE_IS_REFUSED(holders.n_items, WORKER_HOLDERS_MAX + 1);
+        ASSERT_LIE_IS_REFUSED(holders.n_items, 2); /* the second is nothing */
+        ASSERT_LIE_IS_REFUSED(holders.n_more, 1);  /* while there is room in the list */
+        ASSERT_LIE_IS_REFUSED(holders.items[0].kind, HOLDS_NOTHING);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].kind, HOLDS_OTHER_GROUP);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].kind, UINT32_MAX);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].pid, 0);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].pid, UINT32_MAX);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].fd, UINT32_MAX);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].slot, 0x20);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].function, 8);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].reserved, 1);
+        ASSERT_LIE_IS_REFUSED(holders.items[0].comm[0], '\0');
+        ASSERT_LIE_IS_REFUSED(holders.items[0].comm[1], '\x1b');
+        ASSERT_LIE_IS_REFUSED(holders.items[0].comm[1], '\xff');
+        ASSERT_LIE_IS_REFUSED(padding, 1);
+
+        memset(answer.holders.items[0].comm, 'x', sizeof(answer.holders.items[0].comm));
+        assert_refused(&answer, sizeof(answer));
+}
+END_TEST
+
 static void send_with_fds(int socket_fd, const WorkerAnswer *answer, const int *fds, size_t n_fds) {
         union {
                 struct cmsghdr header;
@@ -355,6 +409,8 @@ int main(void) {
         tcase_add_test(answers, an_fd_comes_with_its_answer_and_does_not_cross_exec);
         tcase_add_test(answers, silence_and_the_end_are_told_apart);
         tcase_add_test(answers, an_answer_of_the_wrong_size_or_content_is_refused);
+        tcase_add_test(answers, holders_arrive_as_they_were_sent);
+        tcase_add_test(answers, a_holder_that_cannot_be_is_refused);
         tcase_add_test(answers, fds_that_nobody_asked_for_are_closed);
         suite_add_tcase(suite, answers);
 

@@ -112,6 +112,17 @@ static int played_open_device(Kernel *kernel, int group_fd, const PciAddress *ad
         return open_file(kernel, "device");
 }
 
+static int played_check_holders(Kernel *kernel, uint32_t group, HolderList *ret) {
+        if (group == 99)
+                return -EMFILE;
+        ret->n_hidden = 3;
+        if (group != 1)
+                return 0;
+        ret->n_items = 1;
+        ret->items[0] = (WorkerHolder) { .kind = HOLDS_DEVICE, .pid = 4321, .fd = 22, .bus = 2, .comm = "qemu" };
+        return 0;
+}
+
 static const KernelOps played_ops = {
         .set_override = played_set_override,
         .unbind = played_unbind,
@@ -121,6 +132,7 @@ static const KernelOps played_ops = {
         .open_container = played_open_container,
         .open_group = played_open_group,
         .open_device = played_open_device,
+        .check_holders = played_check_holders,
 };
 
 /* The test's side. */
@@ -179,7 +191,7 @@ static void set_up(void) {
         ck_assert_int_eq(mkfifoat(stage.directory_fd, "gate", 0600), 0);
         ck_assert_int_ge(sd_event_new(&stage.event), 0);
         ck_assert_int_ge(sd_event_add_time_relative(stage.event, &stage.deadline, CLOCK_MONOTONIC, 30 * USEC_PER_SEC, 0, on_deadline, NULL), 0);
-        stage.launcher = (WorkerLauncher){ .path = "/proc/self/exe", .sysfs_fd = stage.directory_fd, .dev_fd = stage.directory_fd };
+        stage.launcher = (WorkerLauncher){ .path = "/proc/self/exe", .sysfs_fd = stage.directory_fd, .dev_fd = stage.directory_fd, .proc_fd = stage.directory_fd };
 }
 
 static void clear_directory(void) {
@@ -313,11 +325,11 @@ START_TEST(the_worker_keeps_no_fd_that_it_handed_out) {
         for (unsigned i = 0; i < 4; i++)
                 ck_assert_int_eq(answer_of(WORKER_OPEN_IOMMUFD, 0, NULL)->error, 0);
         (void) answer_of(WORKER_BIND, 0, "count-fds");
-        ck_assert_str_eq(stage.last.found, "6");
+        ck_assert_str_eq(stage.last.found, "7");
 }
 END_TEST
 
-START_TEST(a_worker_starts_with_six_fds_no_blocked_signals_and_its_own_session) {
+START_TEST(a_worker_starts_with_seven_fds_no_blocked_signals_and_its_own_session) {
         sigset_t set;
 
         ck_assert_int_eq(sigemptyset(&set), 0);
@@ -329,7 +341,7 @@ START_TEST(a_worker_starts_with_six_fds_no_blocked_signals_and_its_own_session) 
 
         start();
         (void) answer_of(WORKER_BIND, 0, "count-fds");
-        ck_assert_str_eq(stage.last.found, "6");
+        ck_assert_str_eq(stage.last.found, "7");
         (void) answer_of(WORKER_BIND, 0, "blocked-signals");
         ck_assert_str_eq(stage.last.found, "0");
         (void) answer_of(WORKER_BIND, 0, "session");
@@ -378,6 +390,39 @@ START_TEST(vfio_steps_out_of_order_are_errors) {
         ck_assert_int_eq(answer_of(WORKER_OPEN_CONTAINER, 0, NULL)->error, 0);
         ck_assert_int_eq(answer_of(WORKER_OPEN_CONTAINER, 0, NULL)->error, -EALREADY);
         ck_assert_int_eq(answer_of(WORKER_OPEN_DEVICE, 7, NULL)->error, -EBADFD);
+}
+END_TEST
+
+START_TEST(holders_come_back_by_name_and_are_an_errno) {
+        start();
+        ck_assert_int_eq(answer_of(WORKER_CHECK_HOLDERS, 1, NULL)->error, -EBUSY);
+        ck_assert_uint_eq(stage.last.holders.n_items, 1);
+        ck_assert_uint_eq(stage.last.holders.n_hidden, 3);
+        ck_assert_uint_eq(stage.last.holders.items[0].pid, 4321);
+        ck_assert_str_eq(stage.last.holders.items[0].comm, "qemu");
+}
+END_TEST
+
+START_TEST(what_nobody_holds_is_free_and_a_look_that_fails_is_its_own_errno) {
+        start();
+        ck_assert_int_eq(answer_of(WORKER_CHECK_HOLDERS, 2, NULL)->error, 0);
+        ck_assert_uint_eq(stage.last.holders.n_items, 0);
+        ck_assert_uint_eq(stage.last.holders.n_hidden, 3);
+        ck_assert_int_eq(answer_of(WORKER_CHECK_HOLDERS, 99, NULL)->error, -EMFILE);
+        ck_assert_uint_eq(stage.last.holders.n_items, 0);
+}
+END_TEST
+
+START_TEST(holders_can_be_looked_for_while_a_step_hangs) {
+        _cleanup_close_ int gate = -EBADF;
+
+        start();
+        ask(WORKER_UNBIND, 1000, 0, "hang");
+        ask(WORKER_CHECK_HOLDERS, 1, 1, NULL);
+        AWAIT(stage.n_answers == 1);
+        ck_assert_uint_eq(stage.seen[1], 1);
+        gate = open_gate();
+        AWAIT(stage.n_answers == 2);
 }
 END_TEST
 
@@ -621,9 +666,9 @@ static int run_main(const char *arguments[static 5]) {
 
 START_TEST(wrong_arguments_are_refused) {
         ck_assert_int_eq(run_main((const char *[]){ "worker", "--socket=3", "--sysfs=4", NULL, NULL }), EXIT_FAILURE);
-        ck_assert_int_eq(run_main((const char *[]){ "worker", "--socket=x", "--sysfs=4", "--dev=5", NULL }), EXIT_FAILURE);
-        ck_assert_int_eq(run_main((const char *[]){ "worker", "--socket=0", "--sysfs=4", "--dev=5", NULL }), EXIT_FAILURE);
-        ck_assert_int_eq(run_main((const char *[]){ "worker", "--socket=900", "--sysfs=901", "--dev=902", NULL }), EXIT_FAILURE);
+        ck_assert_int_eq(run_main((const char *[]){ "worker", "--socket=x", "--sysfs=4", "--dev=5", "--proc=6", NULL }), EXIT_FAILURE);
+        ck_assert_int_eq(run_main((const char *[]){ "worker", "--socket=0", "--sysfs=4", "--dev=5", "--proc=6", NULL }), EXIT_FAILURE);
+        ck_assert_int_eq(run_main((const char *[]){ "worker", "--socket=900", "--sysfs=901", "--dev=902", "--proc=903", NULL }), EXIT_FAILURE);
         ck_assert_int_eq(run_main((const char *[]){ "worker", "--socket=3", "--what", NULL, NULL }), EXIT_FAILURE);
 }
 END_TEST
@@ -643,10 +688,13 @@ static int run_tests(void) {
         tcase_add_test(tcase, each_of_many_steps_is_answered_once);
         tcase_add_test(tcase, a_step_that_opens_answers_with_the_fd);
         tcase_add_test(tcase, the_worker_keeps_no_fd_that_it_handed_out);
-        tcase_add_test(tcase, a_worker_starts_with_six_fds_no_blocked_signals_and_its_own_session);
+        tcase_add_test(tcase, a_worker_starts_with_seven_fds_no_blocked_signals_and_its_own_session);
         tcase_add_test(tcase, container_and_groups_are_kept_for_the_steps_that_need_them);
         tcase_add_test(tcase, the_first_group_that_succeeds_sets_the_type);
         tcase_add_test(tcase, vfio_steps_out_of_order_are_errors);
+        tcase_add_test(tcase, holders_come_back_by_name_and_are_an_errno);
+        tcase_add_test(tcase, what_nobody_holds_is_free_and_a_look_that_fails_is_its_own_errno);
+        tcase_add_test(tcase, holders_can_be_looked_for_while_a_step_hangs);
         tcase_add_test(tcase, a_step_that_hangs_leaves_the_others_answered);
         tcase_add_test(tcase, a_socket_full_of_unanswered_steps_says_so_and_loses_none);
         tcase_add_test(tcase, a_worker_that_dies_is_reported_once_and_reaped);

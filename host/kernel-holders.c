@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/kernel-holders.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/io.h"
+#include "base/strutil.h"
+#include "host/holders.h"
+#include "host/kernel-vfio.h"
+
+#define ANONYMOUS_DEVICE "anon_inode:[vfio-device]"
+#define SYSPATH "vfio-device-syspath:"
+#define MEMBER_PATH_MAX (sizeof("bus/pci/devices/") + PCI_ADDRESS_STRING_MAX + sizeof("/driver"))
+
+typedef struct Member {
+        PciAddress address;
+        dev_t node; /* 0: none */
+} Member;
+
+typedef struct Question {
+        int sysfs_fd;
+        dev_t group_node; /* 0: none */
+        Member *members;
+        size_t n_members;
+        bool is_enabled; /* a member counts an open */
+        bool is_leaving; /* a member has no driver now */
+} Question;
+
+static void question_done(Question *question) {
+        free(question->members);
+}
+
+static void closedirp(DIR **dir) {
+        if (*dir)
+                (void) closedir(*dir);
+}
+
+static const char *member_path(const PciAddress *address, const char *name, char buffer[static MEMBER_PATH_MAX]) {
+        (void) snprintf(buffer, MEMBER_PATH_MAX, "bus/pci/devices/%s/%s", PCI_ADDRESS_FORMAT(address), name);
+        return buffer;
+}
+
+static int add_member(Question *question, Kernel *kernel, const PciAddress *address) {
+        char path[MEMBER_PATH_MAX], enabled[16];
+        Member member = { .address = *address };
+        Member *grown;
+        int r;
+
+        r = kernel_vfio_read_cdev_number(kernel, address, &member.node);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (attribute_read_at(kernel->sysfs_fd, member_path(address, "enable", path), enabled, sizeof(enabled)) > 0 && !string_equal(enabled, "0"))
+                question->is_enabled = true;
+        if (exists_at(kernel->sysfs_fd, member_path(address, "driver", path)) == 0)
+                question->is_leaving = true;
+
+        grown = reallocarray(question->members, question->n_members + 1, sizeof(Member));
+        if (!grown)
+                return -ENOMEM;
+        grown[question->n_members++] = member;
+        question->members = grown;
+        return 0;
+}
+
+static int add_members(Question *question, Kernel *kernel, uint32_t group) {
+        char path[sizeof("kernel/iommu_groups/4294967295/devices")];
+        _cleanup_(closedirp) DIR *dir = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        struct dirent *entry;
+        PciAddress address;
+        int r = 0;
+
+        (void) snprintf(path, sizeof(path), "kernel/iommu_groups/%" PRIu32 "/devices", group);
+        fd = RET_NERRNO(openat(kernel->sysfs_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        dir = fdopendir(fd);
+        if (!dir)
+                return -errno;
+        TAKE_FD(fd);
+        while (r >= 0 && (entry = readdir(dir)))
+                if (pci_address_parse(entry->d_name, &address) >= 0)
+                        r = add_member(question, kernel, &address);
+        return r;
+}
+
+static int question_make(Kernel *kernel, uint32_t group, Question *ret) {
+        _cleanup_(question_done) Question question = { .sysfs_fd = kernel->sysfs_fd };
+        char path[sizeof("vfio/4294967295")];
+        struct stat st;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "vfio/%" PRIu32, group);
+        if (fstatat(kernel->dev_fd, path, &st, 0) == 0 && S_ISCHR(st.st_mode))
+                question.group_node = st.st_rdev;
+        r = add_members(&question, kernel, group);
+        if (r < 0)
+                return r;
+        *ret = question;
+        question = (Question) {};
+        return 0;
+}
+
+/* The member that the fdinfo names: 1, or 0 for a device of another group, or -ENOENT where it names none. */
+static int find_named_member(const Question *question, const char *info, PciAddress *ret) {
+        const char *path = strstr(info, SYSPATH), *name;
+        size_t length;
+
+        if (!path)
+                return -ENOENT;
+        path += strlen(SYSPATH);
+        length = strcspn(path, "\n");
+        name = memrchr(path, '/', length);
+        name = name ? name + 1 : path;
+        for (size_t i = 0; i < question->n_members; i++) {
+                const char *address = PCI_ADDRESS_FORMAT(&question->members[i].address);
+
+                if (strncmp(name, address, strlen(address)) == 0 && name + strlen(address) == path + length) {
+                        *ret = question->members[i].address;
+                        return 1;
+                }
+        }
+        return 0;
+}
+
+static bool has_vanished(const Question *question, dev_t node) {
+        char path[sizeof("dev/char/4294967295:4294967295")];
+
+        (void) snprintf(path, sizeof(path), "dev/char/%u:%u", major(node), minor(node));
+        return exists_at(question->sysfs_fd, path) == 0;
+}
+
+static bool is_number(const char *s) {
+        uint32_t number;
+
+        return parse_u32(s, 10, &number) >= 0;
+}
+
+static const char *last_component(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+static HolderKind match_node(const Question *question, const HolderFile *file, dev_t node, const char *info, PciAddress *ret_address) {
+        int r;
+
+        if (question->group_node != 0 && node == question->group_node)
+                return HOLDS_GROUP;
+        for (size_t i = 0; i < question->n_members; i++)
+                if (question->members[i].node != 0 && node == question->members[i].node) {
+                        *ret_address = question->members[i].address;
+                        return HOLDS_DEVICE;
+                }
+        if (is_number(last_component(file->link)))
+                return HOLDS_OTHER_GROUP;
+        if (strncmp(last_component(file->link), "vfio", strlen("vfio")) != 0 || !strstr(file->link, "/devices/"))
+                return HOLDS_NOTHING;
+        r = find_named_member(question, info, ret_address);
+        if (r >= 0)
+                return r > 0 ? HOLDS_DEVICE : HOLDS_NOTHING;
+        return question->is_leaving && has_vanished(question, node) ? HOLDS_PERHAPS : HOLDS_NOTHING;
+}
+
+static HolderKind match(const HolderFile *file, PciAddress *ret_address, void *userdata) {
+        const Question *question = userdata;
+        _cleanup_free_ char *info = NULL;
+        bool is_anonymous = string_equal(file->link, ANONYMOUS_DEVICE);
+        struct statx st;
+        int r;
+
+        if (!is_anonymous && !strstr(file->link, "vfio"))
+                return HOLDS_NOTHING;
+        if (!is_anonymous && (holder_file_stat(file, &st) < 0 || !S_ISCHR(st.stx_mode)))
+                return HOLDS_NOTHING;
+        if (holder_file_read_info(file, &info) >= 0 && holder_info_is_path(info))
+                return HOLDS_NOTHING;
+        if (!is_anonymous)
+                return match_node(question, file, makedev(st.stx_rdev_major, st.stx_rdev_minor), info ?: "", ret_address);
+
+        r = find_named_member(question, info ?: "", ret_address);
+        if (r >= 0)
+                return r > 0 ? HOLDS_DEVICE : HOLDS_NOTHING;
+        return question->is_enabled ? HOLDS_PERHAPS : HOLDS_NOTHING;
+}
+
+int kernel_check_holders(Kernel *kernel, uint32_t group, HolderList *ret) {
+        _cleanup_(question_done) Question question = {};
+        int r;
+
+        assert(kernel && ret);
+
+        r = question_make(kernel, group, &question);
+        if (r < 0)
+                return r;
+        return holders_scan(kernel->proc_fd, match, &question, ret);
+}
