@@ -103,7 +103,7 @@ int simk_vfio_remove_begin(int root_fd, const PciAddress *address) {
 }
 
 bool simk_is_open(int root_fd, const PciAddress *address) {
-        return simk_is_locked(root_fd, CDEV_OPEN(address)) || simk_is_locked(root_fd, GROUP_OPEN(address));
+        return simk_is_locked(root_fd, SIMK_CDEV_OPEN(address)) || simk_is_locked(root_fd, SIMK_GROUP_OPEN(address));
 }
 
 static int wait_until_closed(int root_fd, const char *path) {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -557,6 +558,104 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
                         ck_assert_int_ge(sd_event_run(event, UINT64_MAX), 0); \
         } while (0)
 
+/* Who holds: this process is not seen, as a worker is not; a copy of it under another name is. */
+static pid_t fork_holder(int *ret_end_fd) {
+        int ready[2], end[2];
+        pid_t pid;
+        char c;
+
+        ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+        ck_assert_int_eq(pipe2(end, O_CLOEXEC), 0);
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                (void) prctl(PR_SET_NAME, "holder");
+                (void) close(end[1]);
+                (void) !write(ready[1], "x", 1);
+                (void) !read(end[0], &c, 1);
+                _exit(0);
+        }
+        safe_close(ready[1]);
+        safe_close(end[0]);
+        ck_assert_int_eq(read(ready[0], &c, 1), 1);
+        safe_close(ready[0]);
+        *ret_end_fd = end[1];
+        return pid;
+}
+
+static void end_holder(pid_t pid, int *end_fd) {
+        *end_fd = safe_close(*end_fd);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+static void assert_holder(HolderKind kind, pid_t pid, unsigned function) {
+        HolderList list;
+
+        ck_assert_int_eq(simk_ops.check_holders(&kernel, NIC_GROUP, &list), 0);
+        ck_assert_uint_eq(list.n_items, kind == HOLDS_NOTHING ? 0 : 1);
+        if (kind == HOLDS_NOTHING)
+                return;
+        ck_assert_uint_eq(list.items[0].kind, kind);
+        ck_assert_uint_eq(list.items[0].pid, (uint32_t) pid);
+        ck_assert_uint_eq(list.items[0].function, function);
+        ck_assert_str_eq(list.items[0].comm, "holder");
+}
+
+START_TEST(a_process_that_has_a_device_open_is_found_as_long_as_it_has_a_copy) {
+        _cleanup_close_ int fd = -EBADF;
+        int end_fd = -EBADF;
+        pid_t pid;
+
+        take_both();
+        fd = simk_hold(root, &mate);
+        ck_assert_int_ge(fd, 0);
+        pid = fork_holder(&end_fd);
+        fd = safe_close(fd);
+        assert_holder(HOLDS_DEVICE, pid, 1);
+        end_holder(pid, &end_fd);
+        assert_holder(HOLDS_NOTHING, 0, 0);
+}
+END_TEST
+
+START_TEST(a_process_that_owns_the_group_is_found) {
+        _cleanup_close_ int fd = -EBADF;
+        int end_fd = -EBADF;
+        pid_t pid;
+
+        take_both();
+        fd = simk_claim(root, NIC_GROUP);
+        ck_assert_int_ge(fd, 0);
+        pid = fork_holder(&end_fd);
+        fd = safe_close(fd);
+        assert_holder(HOLDS_GROUP, pid, 0);
+        end_holder(pid, &end_fd);
+        assert_holder(HOLDS_NOTHING, 0, 0);
+}
+END_TEST
+
+START_TEST(who_only_looks_at_a_node_does_not_hold_it) {
+        _cleanup_close_ int fd = -EBADF;
+        int end_fd = -EBADF;
+        pid_t pid;
+
+        take_both();
+        fd = openat(root, "simk/open/0000:02:00.0", O_RDONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        pid = fork_holder(&end_fd);
+        assert_holder(HOLDS_NOTHING, 0, 0);
+        end_holder(pid, &end_fd);
+}
+END_TEST
+
+START_TEST(a_look_can_be_made_to_fail) {
+        HolderList list;
+
+        ck_assert_int_eq(simk_fail(root, SIMK_CHECK_HOLDERS, NULL, 1, EMFILE), 0);
+        ck_assert_int_eq(simk_ops.check_holders(&kernel, NIC_GROUP, &list), -EMFILE);
+        ck_assert_int_eq(simk_ops.check_holders(&kernel, NIC_GROUP, &list), 0);
+}
+END_TEST
+
 START_TEST(a_worker_takes_a_group_and_opens_it) {
         WorkerLauncher launcher = { .path = "/proc/self/exe", .sysfs_fd = root, .dev_fd = kernel.dev_fd, .proc_fd = kernel.dev_fd };
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -637,6 +736,10 @@ static int run_tests(void) {
         tcase_add_test(drivers, a_vf_of_a_pf_without_autoprobe_needs_an_override);
 
         tcase_add_test(vfio, a_vfio_driver_makes_the_nodes_and_takes_them_away);
+        tcase_add_test(vfio, a_process_that_has_a_device_open_is_found_as_long_as_it_has_a_copy);
+        tcase_add_test(vfio, a_process_that_owns_the_group_is_found);
+        tcase_add_test(vfio, who_only_looks_at_a_node_does_not_hold_it);
+        tcase_add_test(vfio, a_look_can_be_made_to_fail);
         tcase_add_test(vfio, bridges_and_pfs_with_vfs_are_no_vfio_devices);
         tcase_add_test(vfio, while_a_group_is_owned_host_drivers_are_kept_off);
         tcase_add_test(vfio, a_port_on_its_driver_does_not_keep_a_group_from_an_owner);
