@@ -5,8 +5,8 @@
 #include "base/strutil.h"
 #include "db/assignment.h"
 
-static DbAssignedDevice db_device(const DeviceRecord *record, char address[static PCI_ADDRESS_STRING_MAX]) {
-        return (DbAssignedDevice) {
+static DbRecord db_device(const DeviceRecord *record, char address[static PCI_ADDRESS_STRING_MAX]) {
+        return (DbRecord) {
                 .address = pci_address_format(&record->address, address),
                 .vendor = record->identity.vendor,
                 .device = record->identity.device,
@@ -25,11 +25,11 @@ static DbAssignedDevice db_device(const DeviceRecord *record, char address[stati
 int records_journal_assignment(Db *db, Assignment *assignment) {
         const RecordList *records = &assignment->records;
         _cleanup_free_ char (*addresses)[PCI_ADDRESS_STRING_MAX] = NULL;
-        _cleanup_free_ DbAssignedDevice *devices = NULL;
+        _cleanup_free_ DbRecord *devices = NULL;
         int64_t id;
         int r;
 
-        devices = calloc(records->n_items ?: 1, sizeof(DbAssignedDevice));
+        devices = calloc(records->n_items ?: 1, sizeof(DbRecord));
         addresses = calloc(records->n_items ?: 1, PCI_ADDRESS_STRING_MAX);
         if (!devices || !addresses)
                 return -ENOMEM;

@@ -73,7 +73,7 @@ bool recovery_awaits_device(const Recovery *recovery, const PciAddress *address)
         return false;
 }
 
-static int record_fill(DeviceRecord *record, const DbAssignedDevice *row) {
+static int record_fill(DeviceRecord *record, const DbRecord *row) {
         int r;
 
         r = pci_address_parse(row->address, &record->address);
@@ -98,7 +98,7 @@ static int record_fill(DeviceRecord *record, const DbAssignedDevice *row) {
         return string_copy(row->vfio_driver, &record->vfio_driver);
 }
 
-static int load_records(const DbAssignedDevice *devices, size_t n_devices, RecordList *ret) {
+static int load_records(const DbRecord *devices, size_t n_devices, RecordList *ret) {
         _cleanup_(record_list_done) RecordList records = {};
         int r;
 
@@ -127,7 +127,7 @@ static int note_rebooted(Recovery *recovery, uint64_t id) {
         return 0;
 }
 
-static int on_assignment(const DbAssignment *row, const DbAssignedDevice *devices, size_t n_devices, void *userdata) {
+static int on_assignment(const DbAssignment *row, const DbRecord *devices, size_t n_devices, void *userdata) {
         Recovery *recovery = userdata;
         _cleanup_(assignment_freep) Assignment *assignment = NULL;
         _cleanup_(record_list_done) RecordList records = {};

@@ -3,7 +3,7 @@
 
 /* Who has what: assignments with their groups and, for each device, what it was before and must get back. */
 
-#include "db/db.h"
+#include "db/record.h"
 
 typedef struct DbAssignment {
         int64_t id;        /* never reused */
@@ -19,25 +19,15 @@ typedef struct DbAssignment {
         const char *end_reason; /* NULL: none */
 } DbAssignment;
 
-typedef struct DbAssignedDevice {
-        const char *address;
-        uint32_t vendor, device, subsystem_vendor, subsystem_device, class, revision;
-        uint32_t group;
-        bool wanted;             /* false: a companion */
-        const char *driver;      /* before; NULL: none */
-        const char *override;    /* before; NULL: none */
-        const char *vfio_driver;
-} DbAssignedDevice;
-
 /* All that write need an open transaction. Strings are copied. Beside the errors of db/db.h: inserting gives -EEXIST for a device
  * that is named twice or that an assignment which has not ended holds; setting gives -ENOENT for an assignment that does not
  * exist or has ended, and -EINVAL unless ended_usec is 0 exactly in the states before "ended" and "undone". */
-int db_assignment_insert(Db *db, const DbAssignment *assignment, const DbAssignedDevice *devices, size_t n_devices, int64_t *ret_id);
+int db_assignment_insert(Db *db, const DbAssignment *assignment, const DbRecord *records, size_t n_records, int64_t *ret_id);
 int db_assignment_set_state(Db *db, int64_t id, const char *state, uint64_t ended_usec, const char *end_reason);
 int db_assignment_set_backend(Db *db, int64_t id, const char *backend);
 
-/* Every assignment that has not ended (assigning, active, releasing), oldest first, its devices ordered by address; strings
+/* Every assignment that has not ended (assigning, active, releasing), oldest first, its records ordered by address; strings
  * are borrowed for the call. The handler may change what it is told of, but not start the same walk. A negative return of it ends
  * the walk and is returned. */
-typedef int (*db_assignment_handler_t)(const DbAssignment *assignment, const DbAssignedDevice *devices, size_t n_devices, void *userdata);
+typedef int (*db_assignment_handler_t)(const DbAssignment *assignment, const DbRecord *records, size_t n_records, void *userdata);
 int db_assignment_foreach_open(Db *db, db_assignment_handler_t handler, void *userdata);

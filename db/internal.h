@@ -8,7 +8,7 @@
 #include "db/db.h"
 
 #define BOOT_ID_LENGTH 32U
-#define STATEMENTS_MAX 64U
+#define STATEMENTS_MAX 128U
 #define BUSY_TIMEOUT_MSEC 2000
 
 struct Db {

@@ -11,6 +11,18 @@ int schema_execute(sqlite3 *sqlite, const char *sql) {
         return code == SQLITE_OK ? 0 : sqlite_to_errno(sqlite, code);
 }
 
+/* What a device was before it was taken off the host. */
+#define RECORD_COLUMNS \
+        "  address TEXT NOT NULL," \
+        "  vendor INTEGER NOT NULL, device INTEGER NOT NULL," \
+        "  subsystem_vendor INTEGER NOT NULL, subsystem_device INTEGER NOT NULL," \
+        "  class INTEGER NOT NULL, revision INTEGER NOT NULL," \
+        "  group_number INTEGER NOT NULL," \
+        "  wanted INTEGER NOT NULL CHECK(wanted IN (0, 1))," \
+        "  driver TEXT, driver_override TEXT," \
+        "  vfio_driver TEXT NOT NULL," \
+        "  held INTEGER CHECK(held = 1),"
+
 /* Words are checked by OR: an IN list of constants costs SQLite a temporary table for every row it writes. */
 static const char tables_v1[] =
         /* One row a boot in which something was written. scanned_usec: the newest whole scan. */
@@ -91,26 +103,40 @@ static const char tables_v1[] =
         /* held: 1 until the assignment has ended, then NULL; so a device is held at most once. */
         "CREATE TABLE assignment_devices("
         "  assignment INTEGER NOT NULL REFERENCES assignments(id),"
-        "  address TEXT NOT NULL,"
-        "  vendor INTEGER NOT NULL, device INTEGER NOT NULL,"
-        "  subsystem_vendor INTEGER NOT NULL, subsystem_device INTEGER NOT NULL,"
-        "  class INTEGER NOT NULL, revision INTEGER NOT NULL,"
-        "  group_number INTEGER NOT NULL,"
-        "  wanted INTEGER NOT NULL CHECK(wanted IN (0, 1)),"
-        "  driver TEXT, driver_override TEXT,"
-        "  vfio_driver TEXT NOT NULL,"
-        "  held INTEGER CHECK(held = 1),"
+        RECORD_COLUMNS
         "  PRIMARY KEY(assignment, address)"
         ") STRICT, WITHOUT ROWID;"
         "CREATE UNIQUE INDEX assignment_devices_held ON assignment_devices(address) WHERE held = 1;"
         "CREATE INDEX assignment_devices_address ON assignment_devices(address);"
         "CREATE INDEX assignment_devices_group ON assignment_devices(group_number);"
 
+        /* boot: the one in which it was last put into the kernel. */
+        "CREATE TABLE reservations("
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        "  state TEXT NOT NULL CHECK(state = 'reserving' OR state = 'active' OR state = 'releasing' OR state = 'ended'"
+        "    OR state = 'undone'),"
+        "  caller_uid INTEGER NOT NULL,"
+        "  boot INTEGER NOT NULL REFERENCES boots(id),"
+        "  created_usec INTEGER NOT NULL,"
+        "  ended_usec INTEGER,"
+        "  end_reason TEXT,"
+        "  CHECK((state = 'ended' OR state = 'undone') = (ended_usec IS NOT NULL))"
+        ") STRICT;"
+        "CREATE INDEX reservations_open ON reservations(id) WHERE ended_usec IS NULL;"
+        "CREATE TABLE reservation_devices("
+        "  reservation INTEGER NOT NULL REFERENCES reservations(id),"
+        RECORD_COLUMNS
+        "  PRIMARY KEY(reservation, address)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE UNIQUE INDEX reservation_devices_held ON reservation_devices(address) WHERE held = 1;"
+        "CREATE INDEX reservation_devices_address ON reservation_devices(address);"
+        "CREATE INDEX reservation_devices_group ON reservation_devices(group_number);"
+
         "CREATE TABLE operations("
         "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
         "  verb TEXT NOT NULL,"
-        "  state TEXT NOT NULL CHECK(state = 'waiting' OR state = 'running' OR state = 'undoing' OR state = 'done' OR state = 'failed'"
-        "    OR state = 'interrupted'),"
+        "  state TEXT NOT NULL CHECK(state = 'waiting' OR state = 'running' OR state = 'undoing' OR state = 'done'"
+        "    OR state = 'failed' OR state = 'interrupted'),"
         "  owner TEXT,"
         "  assignment INTEGER REFERENCES assignments(id),"
         "  caller_uid INTEGER NOT NULL, caller_pid INTEGER NOT NULL, caller_name TEXT,"
@@ -144,6 +170,44 @@ static const char tables_v1[] =
         "  issued_usec INTEGER, answered_usec INTEGER,"
         "  PRIMARY KEY(operation, sequence)"
         ") STRICT, WITHOUT ROWID;"
+
+        /* assignment, operation: what left the devices in doubt; NULL: neither. */
+        "CREATE TABLE quarantines("
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        "  code TEXT NOT NULL CHECK(code <> ''),"
+        "  detail TEXT NOT NULL,"
+        "  assignment INTEGER REFERENCES assignments(id),"
+        "  operation INTEGER REFERENCES operations(id),"
+        "  boot INTEGER NOT NULL REFERENCES boots(id),"
+        "  since_usec INTEGER NOT NULL,"
+        "  ended_usec INTEGER,"
+        "  end_reason TEXT"
+        ") STRICT;"
+        "CREATE INDEX quarantines_open ON quarantines(id) WHERE ended_usec IS NULL;"
+        "CREATE TABLE quarantine_devices("
+        "  quarantine INTEGER NOT NULL REFERENCES quarantines(id),"
+        RECORD_COLUMNS
+        "  PRIMARY KEY(quarantine, address)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE INDEX quarantine_devices_address ON quarantine_devices(address);"
+        "CREATE INDEX quarantine_devices_group ON quarantine_devices(group_number);"
+
+        /* address NULL: of the group as a whole. */
+        "CREATE TABLE drifts("
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        "  at_usec INTEGER NOT NULL,"
+        "  boot INTEGER NOT NULL REFERENCES boots(id),"
+        "  code TEXT NOT NULL CHECK(code <> ''),"
+        "  group_number INTEGER NOT NULL,"
+        "  address TEXT,"
+        "  detail TEXT NOT NULL,"
+        "  assignment INTEGER REFERENCES assignments(id),"
+        "  reservation INTEGER REFERENCES reservations(id),"
+        "  manager TEXT," /* a foreign one that did it */
+        "  quarantine INTEGER REFERENCES quarantines(id)"
+        ") STRICT;"
+        "CREATE INDEX drifts_address ON drifts(address) WHERE address IS NOT NULL;"
+        "CREATE INDEX drifts_group ON drifts(group_number);"
 
         "CREATE TABLE audit("
         "  id INTEGER PRIMARY KEY,"
@@ -185,7 +249,17 @@ static const char triggers_v1[] =
 #define ISO(usec) "strftime('%Y-%m-%dT%H:%M:%S', " usec " / 1000000, 'unixepoch') || printf('.%06dZ', " usec " % 1000000)"
 #define TIME(usec, name) ISO(usec) " AS " name ", " usec " AS " name "_usec"
 #define IDS(t) "printf('%04x:%04x', " t ".vendor, " t ".device)"
+#define RECORD_OF(d) \
+        "  CASE " d ".wanted WHEN 1 THEN 'wanted' ELSE 'companion' END AS role, " d ".group_number, " IDS(d) " AS ids," \
+        "  (SELECT name FROM devices k WHERE k.address = " d ".address AND k.vendor = " d ".vendor AND k.device = " d ".device" \
+        "    AND k.subsystem_vendor = " d ".subsystem_vendor AND k.subsystem_device = " d ".subsystem_device" \
+        "    AND k.class = " d ".class AND k.revision = " d ".revision) AS name," \
+        "  " d ".driver AS driver_before, " d ".driver_override AS override_before, " d ".vfio_driver"
 #define WORDS(list) "(SELECT group_concat(value, ' ') FROM json_each(" list "))"
+
+#define RESERVATION_BEGIN(r) "CASE " r ".state WHEN 'reserving' THEN 'reserving' WHEN 'undone' THEN 'reserving' ELSE 'reserved' END"
+#define RESERVATION_END(r) "CASE " r ".state WHEN 'undone' THEN 'undone' ELSE 'unreserved' END"
+#define DRIFT(x) "printf('%s: %s%s', " x ".code, " x ".detail, coalesce(' (' || " x ".manager || ')', ''))"
 
 /* A value of a JSON object. json_extract() would be shorter, but SQLite 3.40 refuses it in views of an untrusted schema. */
 #define KEY(name) "(SELECT value FROM json_each(item.value) WHERE key = '" name "')"
@@ -201,11 +275,7 @@ static const char views_v1[] =
         "  FROM audit a JOIN boots b ON b.id = a.boot;"
 
         "CREATE VIEW assignment_history AS SELECT a.id AS assignment, a.owner, a.caller_uid AS uid, a.label, d.address,"
-        "  CASE d.wanted WHEN 1 THEN 'wanted' ELSE 'companion' END AS role, d.group_number, " IDS("d") " AS ids,"
-        "  (SELECT name FROM devices k WHERE k.address = d.address AND k.vendor = d.vendor AND k.device = d.device"
-        "    AND k.subsystem_vendor = d.subsystem_vendor AND k.subsystem_device = d.subsystem_device"
-        "    AND k.class = d.class AND k.revision = d.revision) AS name,"
-        "  d.driver AS driver_before, d.driver_override AS override_before, d.vfio_driver, a.backend,"
+        RECORD_OF("d") ", a.backend,"
         "  CASE a.lease WHEN 1 THEN 'yes' ELSE 'no' END AS lease, a.state,"
         "  " TIME("a.created_usec", "since") ", " TIME("a.ended_usec", "until") ", a.end_reason, b.boot_id"
         "  FROM assignments a JOIN assignment_devices d ON d.assignment = a.id JOIN boots b ON b.id = a.boot;"
@@ -213,6 +283,15 @@ static const char views_v1[] =
         "CREATE VIEW current_assignments AS SELECT assignment, owner, uid, label, address, role, group_number, ids, name,"
         "  driver_before, override_before, vfio_driver, backend, lease, state, since, since_usec, boot_id"
         "  FROM assignment_history WHERE until_usec IS NULL;"
+
+        "CREATE VIEW reservation_history AS SELECT r.id AS reservation, r.caller_uid AS uid, d.address,"
+        RECORD_OF("d") ","
+        "  r.state, " TIME("r.created_usec", "since") ", " TIME("r.ended_usec", "until") ", r.end_reason, b.boot_id"
+        "  FROM reservations r JOIN reservation_devices d ON d.reservation = r.id JOIN boots b ON b.id = r.boot;"
+
+        "CREATE VIEW current_reservations AS SELECT reservation, uid, address, role, group_number, ids, name,"
+        "  driver_before, override_before, vfio_driver, state, since, since_usec, boot_id"
+        "  FROM reservation_history WHERE until_usec IS NULL;"
 
         "CREATE VIEW device_history AS"
         "  SELECT address, " TIME("at_usec", "at") ", event, detail, NULL AS owner, NULL AS uid"
@@ -228,7 +307,19 @@ static const char views_v1[] =
         "  UNION ALL SELECT d.address, " TIME("a.ended_usec", "at") ","
         "    CASE a.state WHEN 'undone' THEN 'undone' ELSE 'released' END,"
         "    printf('by %s%s', a.owner, coalesce(': ' || a.end_reason, '')), a.owner, a.caller_uid"
-        "    FROM assignments a JOIN assignment_devices d ON d.assignment = a.id WHERE a.ended_usec IS NOT NULL;"
+        "    FROM assignments a JOIN assignment_devices d ON d.assignment = a.id WHERE a.ended_usec IS NOT NULL"
+        "  UNION ALL SELECT d.address, " TIME("r.created_usec", "at") ", " RESERVATION_BEGIN("r") ","
+        "    printf('%sfrom %s to %s', CASE d.wanted WHEN 1 THEN '' ELSE 'as a companion, ' END,"
+        "      coalesce(d.driver, 'no driver'), d.vfio_driver), NULL, r.caller_uid"
+        "    FROM reservations r JOIN reservation_devices d ON d.reservation = r.id"
+        "  UNION ALL SELECT d.address, " TIME("r.ended_usec", "at") ", " RESERVATION_END("r") ", coalesce(r.end_reason, ''), NULL, r.caller_uid"
+        "    FROM reservations r JOIN reservation_devices d ON d.reservation = r.id WHERE r.ended_usec IS NOT NULL"
+        "  UNION ALL SELECT d.address, " TIME("q.since_usec", "at") ", 'quarantined', printf('%s: %s', q.code, q.detail), NULL, NULL"
+        "    FROM quarantines q JOIN quarantine_devices d ON d.quarantine = q.id"
+        "  UNION ALL SELECT d.address, " TIME("q.ended_usec", "at") ", 'recovered', coalesce(q.end_reason, ''), NULL, NULL"
+        "    FROM quarantines q JOIN quarantine_devices d ON d.quarantine = q.id WHERE q.ended_usec IS NOT NULL"
+        "  UNION ALL SELECT x.address, " TIME("x.at_usec", "at") ", 'drift', " DRIFT("x") ", NULL, NULL"
+        "    FROM drifts x WHERE x.address IS NOT NULL;"
 
         "CREATE VIEW group_history AS"
         "  SELECT group_number, " TIME("at_usec", "at") ", event, detail, NULL AS owner, NULL AS uid"
@@ -241,7 +332,19 @@ static const char views_v1[] =
         "    CASE a.state WHEN 'undone' THEN 'undone' ELSE 'released' END,"
         "    printf('by %s%s', a.owner, coalesce(': ' || a.end_reason, '')), a.owner, a.caller_uid"
         "    FROM assignments a JOIN (SELECT DISTINCT assignment, group_number FROM assignment_devices) g ON g.assignment = a.id"
-        "    WHERE a.ended_usec IS NOT NULL;"
+        "    WHERE a.ended_usec IS NOT NULL"
+        "  UNION ALL SELECT g.group_number, " TIME("r.created_usec", "at") ", " RESERVATION_BEGIN("r") ", '', NULL, r.caller_uid"
+        "    FROM reservations r JOIN (SELECT DISTINCT reservation, group_number FROM reservation_devices) g ON g.reservation = r.id"
+        "  UNION ALL SELECT g.group_number, " TIME("r.ended_usec", "at") ", " RESERVATION_END("r") ", coalesce(r.end_reason, ''), NULL, r.caller_uid"
+        "    FROM reservations r JOIN (SELECT DISTINCT reservation, group_number FROM reservation_devices) g ON g.reservation = r.id"
+        "    WHERE r.ended_usec IS NOT NULL"
+        "  UNION ALL SELECT g.group_number, " TIME("q.since_usec", "at") ", 'quarantined', printf('%s: %s', q.code, q.detail), NULL, NULL"
+        "    FROM quarantines q JOIN (SELECT DISTINCT quarantine, group_number FROM quarantine_devices) g ON g.quarantine = q.id"
+        "  UNION ALL SELECT g.group_number, " TIME("q.ended_usec", "at") ", 'recovered', coalesce(q.end_reason, ''), NULL, NULL"
+        "    FROM quarantines q JOIN (SELECT DISTINCT quarantine, group_number FROM quarantine_devices) g ON g.quarantine = q.id"
+        "    WHERE q.ended_usec IS NOT NULL"
+        "  UNION ALL SELECT x.group_number, " TIME("x.at_usec", "at") ", 'drift', coalesce(x.address || ': ', '') || " DRIFT("x") ", NULL, NULL"
+        "    FROM drifts x;"
 
         "CREATE VIEW known_devices AS SELECT address, " IDS("d") " AS ids, printf('%06x', class) AS class,"
         "  printf('%02x', revision) AS revision, name, group_number, CASE present WHEN 1 THEN 'yes' ELSE 'no' END AS present,"

@@ -12,6 +12,10 @@
  *                        companion), group_number, ids, name, driver_before, override_before, vfio_driver, backend, lease, state,
  *                        since, until, end_reason, boot_id; state "undone" never had the device, "ended" had it and gave it back
  *   current_assignments  the same of those that have not ended
+ *   reservation_history  one row a device of each reservation ever meant: reservation, uid, address, role, group_number, ids, name,
+ *                        driver_before, override_before, vfio_driver, state, since, until, end_reason, boot_id (of the boot in
+ *                        which it was last put into the kernel)
+ *   current_reservations the same of those that have not ended
  *   device_history       one row an event of a device: address, at, event, detail, owner, uid
  *   group_history        one row an event of a group number: group_number, at, event, detail, owner, uid
  *   known_devices        one row an (address, identity) ever seen: address, ids, class, revision, name, group_number, present,

@@ -7,17 +7,17 @@
 
 #define NIC .vendor = 0x8086, .device = 0x10d3, .subsystem_vendor = 0x8086, .subsystem_device = 0xa01f, .class = 0x020000
 
-static const DbAssignedDevice nic[] = {
+static const DbRecord nic[] = {
         { .address = "0000:02:00.0", NIC, .group = 14, .wanted = true, .driver = "e1000e", .vfio_driver = "vfio-pci" },
         { .address = "0000:02:00.1", NIC, .revision = 1, .group = 14, .override = "none", .vfio_driver = "vfio-pci" },
 };
 
-static const DbAssignedDevice disk[] = {
+static const DbRecord disk[] = {
         { .address = "0000:03:00.0", .vendor = 0x1b36, .device = 0x0010, .class = 0x010802, .group = 15, .wanted = true, .driver = "nvme",
           .vfio_driver = "vfio-pci" },
 };
 
-static int64_t assign(const char *owner, const char *state, const DbAssignedDevice *devices, size_t n_devices, uint64_t at_usec) {
+static int64_t assign(const char *owner, const char *state, const DbRecord *devices, size_t n_devices, uint64_t at_usec) {
         int64_t id = 0;
 
         ck_assert_int_eq(db_assignment_insert(scene.db, &(DbAssignment){ .owner = owner, .state = state, .backend = "iommufd", .caller_uid = 64055,
@@ -32,12 +32,12 @@ static void end(int64_t id, const char *state, uint64_t at_usec, const char *rea
 
 static char seen[4096];
 
-static int see(const DbAssignment *a, const DbAssignedDevice *devices, size_t n_devices, void *userdata) {
+static int see(const DbAssignment *a, const DbRecord *devices, size_t n_devices, void *userdata) {
         size_t length = strlen(seen);
 
         length += (size_t) snprintf(seen + length, sizeof(seen) - length, "%s %s %s %s %d uid %d at %d:", a->owner, a->state,
                                     a->label ? a->label : "-", a->backend, a->lease, (int) a->caller_uid, (int) (a->created_usec - TUESDAY));
-        for (const DbAssignedDevice *d = devices; d < devices + n_devices; d++)
+        for (const DbRecord *d = devices; d < devices + n_devices; d++)
                 length += (size_t) snprintf(seen + length, sizeof(seen) - length, " %s %04x:%04x %04x:%04x %06x %02x in %u %s %s %s %s", d->address,
                                             d->vendor, d->device, d->subsystem_vendor, d->subsystem_device, d->class, d->revision, d->group,
                                             d->wanted ? "wanted" : "companion", d->driver ? d->driver : "-", d->override ? d->override : "-",
@@ -135,7 +135,7 @@ START_TEST(a_state_and_its_end_go_together) {
 END_TEST
 
 START_TEST(a_device_named_twice_is_refused) {
-        DbAssignedDevice twice[] = { nic[0], nic[0] };
+        DbRecord twice[] = { nic[0], nic[0] };
         int64_t id;
 
         scene_open(BOOT_ONE);
@@ -210,7 +210,7 @@ START_TEST(a_walk_ends_where_its_handler_says) {
 }
 END_TEST
 
-static int end_it(const DbAssignment *a, const DbAssignedDevice *devices, size_t n_devices, void *userdata) {
+static int end_it(const DbAssignment *a, const DbRecord *devices, size_t n_devices, void *userdata) {
         return db_assignment_set_state(scene.db, a->id, "ended", TUESDAY + 9, "another boot");
 }
 

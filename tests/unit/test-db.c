@@ -647,6 +647,7 @@ START_TEST(databases_of_every_version_open) {
                 ck_assert_int_eq(chmod(scene.path, 0600), 0);
                 scene_open(BOOT_TWO);
                 assert_answer("SELECT owner, address, state FROM assignment_history", "vm:web1|0000:02:00.0|ended\nvm:web1|0000:02:00.1|ended\n");
+                assert_answer("SELECT address, state FROM current_reservations", "0000:02:00.0|active\n0000:02:00.1|active\n");
                 assert_answer("SELECT id, verb, outcome FROM audit_log", "1|assign|done\n2|release|done\n3|assign|refused\n");
                 ck_assert_int_eq(commit_one("assign"), 0);
                 scene_close();
