@@ -115,6 +115,7 @@ struct Operation {
         bool stuck;
         bool cancelled;     /* to be undone, or not to go on, as soon as the steps under way are answered */
         bool keep_going; /* giving back: a failed step spoils its own device, not the others, and is not undone */
+        bool let_go;        /* all had left their VFIO drivers before: what happens now gives nobody anything back */
         bool owner_may_hold; /* giving back what an owner could use: a failed unbind spoils everything, so that all or nothing goes back */
         uint64_t assignment; /* 0: none */
         int lease_fd;       /* of an assign that has not begun; else -EBADF */

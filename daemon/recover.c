@@ -258,7 +258,7 @@ static void recover_settled(Operation *operation, void *userdata) {
 
 /* What its owner had and the kernel did not let go is the owner's still, as after a release that fails. */
 static bool is_still_held(const Manager *manager, const Operation *operation, const Assignment *assignment) {
-        return assignment->state == ASSIGNMENT_RELEASING && records_are_held(manager, &assignment->records, operation);
+        return assignment->state == ASSIGNMENT_RELEASING && !operation->let_go && records_are_held(manager, &assignment->records, operation);
 }
 
 static int recover_journal_end(Operation *operation, void *userdata) {
@@ -319,10 +319,13 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         _cleanup_(refusal_done) Refusal refusal = {};
         Request request = { .verb = VERB_RECOVER };
         Operation *begun = NULL;
-        int r;
+        int let_go, r;
 
         log_notice("Recovering assignment %" PRIu64 " of %s, which was %s when the daemon ended", assignment->id, assignment->owner,
                    assignment_state_to_string(assignment->state));
+        let_go = db_assignment_has_let_go(manager->db, (int64_t) assignment->id);
+        if (let_go < 0)
+                return let_go;
         manager_refresh_devices(manager, &assignment->records);
         if (assignment->state == ASSIGNMENT_RELEASING)
                 r = plan_release(&assignment->records, manager_facts(manager), &plan);
@@ -343,7 +346,8 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         if (r < 0)
                 return r;
         operation->keep_going = true;
-        operation->owner_may_hold = assignment->state == ASSIGNMENT_RELEASING;
+        operation->let_go = let_go;
+        operation->owner_may_hold = assignment->state == ASSIGNMENT_RELEASING && !let_go;
         operation->assignment = assignment->id;
         recovery->n_running++;
         r = manager_submit(manager, &operation, &refusal, &begun);

@@ -37,6 +37,19 @@ int db_assignment_set_backend(Db *db, int64_t id, const char *backend) {
         return statement_run_one(db, "UPDATE assignments SET backend = ? WHERE id = ? AND ended_usec IS NULL", VALUES(TEXT(backend), INTEGER(id)));
 }
 
+int db_assignment_has_let_go(Db *db, int64_t id) {
+        _cleanup_(statement_done) sqlite3_stmt *s = NULL;
+        int r;
+
+        r = statement_select(db, "WITH its AS (SELECT o.id, o.verb, s.kind, s.state FROM operations o JOIN steps s ON s.operation = o.id"
+                             "   WHERE o.verb IN ('release', 'recover') AND s.address IN (SELECT address FROM assignment_devices WHERE assignment = ?)"
+                             "   AND o.id > (SELECT coalesce(max(id), 0) FROM operations WHERE assignment = ? AND verb = 'assign'))"
+                             " SELECT 1 FROM its WHERE id >= (SELECT max(id) FROM its WHERE verb = 'release')"
+                             "   AND kind IN ('set-override', 'bind') AND state IN ('issued', 'done', 'failed', 'unknown') LIMIT 1",
+                             VALUES(INTEGER(id), INTEGER(id)), &s);
+        return r < 0 ? r : statement_step(db, s);
+}
+
 static int handle_assignment(Db *db, int64_t id, db_assignment_handler_t handler, void *userdata) {
         _cleanup_(statement_done) sqlite3_stmt *s = NULL;
         _cleanup_(record_rows_done) RecordRows records = {};

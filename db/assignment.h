@@ -24,6 +24,10 @@ typedef struct DbAssignment {
  * exist or has ended, and -EINVAL unless ended_usec is 0 exactly in the states before "ended" and "undone". */
 int db_assignment_insert(Db *db, const DbAssignment *assignment, const DbRecord *records, size_t n_records, int64_t *ret_id);
 int db_assignment_set_state(Db *db, int64_t id, const char *state, uint64_t ended_usec, const char *end_reason);
+/* Whether its last release (or the recovery of it) went beyond its unbinds: then all of them were proven, nobody can have a device of it open
+ * any more, and there is no way back to its owner. 1, 0 or a negative errno. */
+int db_assignment_has_let_go(Db *db, int64_t id);
+
 int db_assignment_set_backend(Db *db, int64_t id, const char *backend);
 
 /* Every assignment that has not ended (assigning, active, releasing), oldest first, its records ordered by address; strings

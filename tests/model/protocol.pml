@@ -6,7 +6,7 @@
  *   Kernel        a device's driver, driver_override and open fds, and the worker's thread that writes   host/worker-main.c,
  *                 to it (one a step; an unbind from the VFIO driver waits for the last fd)               host/kernel-sysfs.c
  *   Daemon        one event of the loop per branch: requests, the queue's turns, phases, ends, leases    daemon/assign.c,
- *                 and recovery                                          release.c, operation.c, queue.c, lease.c, recover.c
+ *                 and recovery                                          release.c, operation.c, queue.c, turn.c, lease.c, recover.c
  *   plan_give_back, wants_step                                                                           policy/plan.c
  *   row, issued_row   what is committed; a d_step that writes to them is one transaction                     daemon/journal.c
  *   Client        takes its groups, opens a device, lets go, gives back; the second is leased            dbus/, daemon/open.c
@@ -16,8 +16,7 @@
  * 1 with one. What the kernel itself refuses in a group that is in use is left out, so that the claims rest on the protocol
  * alone. Opening is one atomic event here. A database that refuses a commit, another boot and hotplug are not modelled.
  *
- * BREAK_* are faults put into the protocol, TODAY_* what the code does otherwise than this model and DESIGN_* what its plan does;
- * tests/model/run knows which claim each of them breaks. */
+ * BREAK_* are faults put into the protocol; tests/model/run knows which claim each of them breaks. */
 
 #ifndef CLIENTS
 #define CLIENTS 2
@@ -537,7 +536,7 @@ inline go_on(c) {
         fi
 }
 
-/* --- daemon/manager.c, daemon/queue.c: what keeps a request out, and what it waits for. */
+/* --- daemon/turn.c, daemon/queue.c: what keeps a request out, and what it waits for. */
 
 #define awaits_worker(c) (recovering[c] && any_device(is_leftover, c))
 #define is_leftover(c, d) (device[d].write != no_step && device[d].orphan && device[d].writer == c + 1)
@@ -550,11 +549,7 @@ inline go_on(c) {
 /* A refusal now or after a wait. */
 #define cannot(c) (op[c].verb == assign -> any_client(is_owned_for, c) || is_quarantined_for(c) || row[c].assignment != unassigned \
                                         : row[c].assignment != assigned)
-#ifdef TODAY_BUSY_IS_REFUSED
-#define is_refused(c) (cannot(c) || any_client(is_stuck_for, c) || any_client(is_busy_for, c) || any_client(is_ahead_for, c))
-#else
 #define is_refused(c) (cannot(c) || any_client(is_stuck_for, c))
-#endif
 
 inline enqueue(c, what) {
         for (i : 0 .. CLIENTS - 1) {
@@ -610,7 +605,7 @@ inline begin_assign(c) {
         op[c].phase = 0
 }
 
-/* prepare() of the operation whose turn it is. */
+/* start() of the operation whose turn it is. */
 inline begin_operation(c) {
         if
         :: cannot(c) -> end_waiting(c)
@@ -699,7 +694,7 @@ end:    do
 #endif
                 begin_operation(c)
         }
-#ifndef DESIGN_WAITS_FOR_STUCK
+#ifndef BREAK_WAITS_FOR_STUCK
         :: d_step { /* whoever waits for one that is stuck is told so */
                 op[c].state == waiting && any_client(is_stuck_for, c) ->
                 end_waiting(c)
@@ -846,7 +841,7 @@ inline crash() {
                 due[j] = no_reply;
                 recovering[j] = false;
                 lost_worker[j] = false;
-#ifdef TODAY_LEASE_DIES_WITH_DAEMON
+#ifdef BREAK_LEASE_DIES_WITH_DAEMON
                 lease_known[j] = false;
 #endif
                 forget_operation(j);

@@ -281,6 +281,30 @@ START_TEST(what_the_kernel_does_not_let_go_in_the_recovery_stays_its_owners) {
 }
 END_TEST
 
+/* Both functions had left the VFIO driver, one was back with the host, when the daemon died; then somebody made the kernel probe the other,
+ * and it does not leave a second time. Its owner must not have it back beside a function that the host uses. */
+START_TEST(what_was_let_go_before_is_nobodys_whatever_happens_to_it_since) {
+        _cleanup_close_ int hang = -EBADF;
+        Operation *operation;
+
+        scene_start();
+        await_end(act_assign());
+        hang = simk_hang(daemon_scene.root, SIMK_SET_OVERRIDE, &mate, 1);
+        operation = begin_release("vm:a");
+        AWAIT(operation->progress[0].state == STEP_DONE && operation->n_unanswered == 1);
+        scene_stop();
+        ck_assert_int_eq(simk_probe(daemon_scene.root, &mate), 0);
+        assert_driver(&mate, "vfio-pci");
+        hang = safe_close(hang);
+        ck_assert_int_eq(simk_fail(daemon_scene.root, SIMK_UNBIND, &mate, 1, EIO), 0);
+        scene_start();
+        AWAIT(is_at_rest());
+        ck_assert_ptr_null(manager_group_assignment(manager(), NIC_GROUP));
+        assert_rows("SELECT DISTINCT state FROM assignment_history", "ended\n");
+        assert_rows("SELECT count(*) FROM audit WHERE verb = 'recover' AND message LIKE '%0000:02:00.1 is on the driver vfio-pci%'", "1\n");
+}
+END_TEST
+
 START_TEST(a_restart_changes_nothing_on_the_host) {
         _cleanup_free_ char *assigned = NULL, *trace_before = NULL, *trace_after = NULL;
         uint64_t id;
@@ -355,6 +379,7 @@ DAEMON_SUITE("recover",
              a_release_that_hung_is_finished_once_the_holder_lets_go,
              nothing_is_read_that_a_stuck_operation_of_ours_holds,
              what_the_kernel_does_not_let_go_in_the_recovery_stays_its_owners,
+             what_was_let_go_before_is_nobodys_whatever_happens_to_it_since,
              a_restart_changes_nothing_on_the_host,
              after_another_boot_assignments_have_ended,
              an_assignment_that_a_boot_interrupted_was_never_there,
