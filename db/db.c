@@ -134,6 +134,7 @@ int db_begin(Db *db) {
                 return r;
         db->in_transaction = true;
         db->error = 0;
+        db->changes = sqlite3_total_changes64(db->sqlite);
         return 0;
 }
 
@@ -157,6 +158,8 @@ int db_commit(Db *db) {
                 return r;
         }
         db->in_transaction = false;
+        if (db->sickness != -EUCLEAN && sqlite3_total_changes64(db->sqlite) != db->changes)
+                db->sickness = 0; /* something was written, and is on the disk */
         return 0;
 }
 

@@ -55,7 +55,7 @@ static inline void db_transaction_done(Db **db) {
 bool db_in_transaction(const Db *db);
 
 /* Whether writes can succeed as far as is known: false after any access failed with -ENOSPC, -EROFS, -EIO or -EUCLEAN, until
- * db_probe() finds it mended. */
+ * db_probe() finds it mended or, but for -EUCLEAN, a transaction with changes is committed. */
 bool db_is_healthy(const Db *db);
 
 /* Commits a write that changes nothing (and, after -EUCLEAN, checks the whole file). Not within a transaction. Returns 0 and

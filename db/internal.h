@@ -17,6 +17,7 @@ struct Db {
         char boot_id[BOOT_ID_LENGTH + 1];
         int64_t boot;        /* our row of boots; 0: not known, or not committed yet */
         bool in_transaction;
+        sqlite3_int64 changes; /* rows changed on this connection when the transaction began */
         int error;           /* the first of this transaction, 0 or negative errno */
         int sickness;        /* 0, or what db_is_healthy() is false for */
         struct {

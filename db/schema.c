@@ -392,11 +392,11 @@ int schema_read_integer(sqlite3 *sqlite, const char *sql, int64_t *ret) {
         return r;
 }
 
-int schema_check(sqlite3 *sqlite) {
+/* 1: in order, 0: not. */
+static int quick_check(sqlite3 *sqlite) {
         sqlite3_stmt *statement = NULL;
-        int64_t violations;
         bool ok = false;
-        int code, r;
+        int code;
 
         errno = 0;
         code = sqlite3_prepare_v2(sqlite, "PRAGMA quick_check(1)", -1, &statement, NULL);
@@ -408,10 +408,44 @@ int schema_check(sqlite3 *sqlite) {
                 ok = text && strcmp(text, "ok") == 0;
         }
         (void) sqlite3_finalize(statement);
-        if (code != SQLITE_ROW)
-                return sqlite_to_errno(sqlite, code);
-        if (!ok)
-                return -EUCLEAN;
+        return code == SQLITE_ROW ? ok : sqlite_to_errno(sqlite, code);
+}
+
+/* Whether all of the database (SQLITE_FCNTL_FILE_POINTER) or of its WAL (SQLITE_FCNTL_JOURNAL_POINTER) can be read: 0 or a negative errno. */
+static int read_whole(sqlite3 *sqlite, int pointer) {
+        sqlite3_file *file = NULL;
+        sqlite3_int64 size;
+        char buffer[4096];
+        int code;
+
+        errno = 0;
+        code = sqlite3_file_control(sqlite, "main", pointer, &file);
+        if (code != SQLITE_OK || !file || !file->pMethods)
+                return 0;
+        code = file->pMethods->xFileSize(file, &size);
+        for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size; at += (int) sizeof(buffer)) {
+                code = file->pMethods->xRead(file, buffer, sizeof(buffer), at);
+                if (code == SQLITE_IOERR_SHORT_READ)
+                        code = SQLITE_OK;
+        }
+        return sqlite_to_errno(sqlite, code);
+}
+
+/* A check that could not read a page reports it like a damaged one. Damage is what is there when everything can be read. */
+int schema_check(sqlite3 *sqlite) {
+        int64_t violations;
+        int r;
+
+        r = quick_check(sqlite);
+        if (r == 0) {
+                r = read_whole(sqlite, SQLITE_FCNTL_FILE_POINTER);
+                if (r == 0)
+                        r = read_whole(sqlite, SQLITE_FCNTL_JOURNAL_POINTER);
+                if (r == 0)
+                        r = quick_check(sqlite);
+        }
+        if (r <= 0)
+                return r < 0 ? r : -EUCLEAN;
         r = schema_read_integer(sqlite, "SELECT count(*) FROM pragma_foreign_key_check", &violations);
         if (r < 0)
                 return r;

@@ -11,13 +11,13 @@
 #include "base/strutil.h"
 #include "db-scene.h"
 
-#define DEADLINE_USEC (60 * USEC_PER_SEC)
 
 const PciAddress nic = { .bus = 2 }, mate = { .bus = 2, .function = 1 }, single = { .bus = 1 },
                  bridged[3] = { { .bus = 4, .slot = 1 }, { .bus = 4, .slot = 1, .function = 1 }, { .bus = 4, .slot = 2 } }, pf = { .bus = 5 },
                  vf = { .bus = 5, .function = 1 };
 
 DaemonScene daemon_scene;
+static uint64_t deadline_usec; /* of a test */
 
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         ck_abort_msg("what was awaited did not come");
@@ -203,7 +203,7 @@ static void set_up(void) {
         *s = (DaemonScene) {};
         listen_anew();
         ck_assert_int_ge(sd_event_new(&s->event), 0);
-        ck_assert_int_ge(sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, DEADLINE_USEC, 0, on_deadline, NULL), 0);
+        ck_assert_int_ge(sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, deadline_usec, 0, on_deadline, NULL), 0);
         make_host(treegen_make_lab, /* iommufd= */ true);
 }
 
@@ -243,9 +243,13 @@ void loop_drain(void) {
         } while (r > 0);
 }
 
+void scene_observe(void) {
+        manager_set_observer(daemon_scene.manager, &observer);
+}
+
 void scene_create(void) {
         ck_assert_int_eq(manager_new(&daemon_scene.config, daemon_scene.event, &daemon_scene.manager), 0);
-        manager_set_observer(daemon_scene.manager, &observer);
+        scene_observe();
 }
 
 void scene_start(void) {
@@ -429,7 +433,7 @@ void release(const char *owner) {
 
 /* The suite. */
 
-int daemon_suite_run(int argc, char *argv[], const KernelOps *ops, const char *name, const TTest *const tests[], size_t n_tests) {
+int daemon_suite_run_loops(int argc, char *argv[], const KernelOps *ops, const char *name, const LoopTest *tests, size_t n_tests, unsigned timeout_sec) {
         Suite *suite;
         TCase *tcase;
         SRunner *runner;
@@ -438,16 +442,25 @@ int daemon_suite_run(int argc, char *argv[], const KernelOps *ops, const char *n
         if (argc > 1)
                 return worker_main(argc, argv, ops);
 
+        deadline_usec = timeout_sec * USEC_PER_SEC;
         suite = suite_create(name);
         tcase = tcase_create(name);
         runner = srunner_create(suite);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
-        tcase_set_timeout(tcase, 90);
+        tcase_set_timeout(tcase, timeout_sec + 30);
         suite_add_tcase(suite, tcase);
         for (size_t i = 0; i < n_tests; i++)
-                tcase_add_test(tcase, tests[i]);
+                tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].n);
         srunner_run_all(runner, CK_ENV);
         n_failed = srunner_ntests_failed(runner);
         srunner_free(runner);
         return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int daemon_suite_run(int argc, char *argv[], const KernelOps *ops, const char *name, const TTest *const tests[], size_t n_tests) {
+        _cleanup_free_ LoopTest *loops = calloc(n_tests, sizeof(LoopTest));
+
+        for (size_t i = 0; loops && i < n_tests; i++)
+                loops[i] = (LoopTest) { tests[i], 1 };
+        return loops ? daemon_suite_run_loops(argc, argv, ops, name, loops, n_tests, 60) : EXIT_FAILURE;
 }

@@ -36,6 +36,14 @@ extern DaemonScene daemon_scene;
 /* The main() of such a test and of its worker. */
 int daemon_suite_run(int argc, char *argv[], const KernelOps *ops, const char *name, const TTest *const tests[], size_t n_tests);
 
+/* The same for tests that run several times, with _i counting from 0, and take longer. */
+typedef struct LoopTest {
+        const TTest *test;
+        int n;
+} LoopTest;
+
+int daemon_suite_run_loops(int argc, char *argv[], const KernelOps *ops, const char *name, const LoopTest *tests, size_t n_tests, unsigned timeout_sec);
+
 #define DAEMON_SUITE(name, ...) DAEMON_SUITE_WITH(&simk_ops, name, __VA_ARGS__)
 
 /* The same with what the worker acts on. */
@@ -65,6 +73,7 @@ void scene_set_boot_id(const char *boot_id);
 
 /* manager_new() and manager_start(); scene_start() also waits for `ready`. scene_stop() frees the manager, as a daemon that ends. */
 void scene_create(void);
+void scene_observe(void); /* of what scene_create() does, the listening */
 void scene_start(void);
 void scene_stop(void);
 
