@@ -126,8 +126,8 @@ int request_release_assignment(Cli *cli, const char *path) {
         if (r < 0)
                 return r;
 
-        r = cli->options.has_timeout ? sd_bus_message_append(m, "a{sv}", 1, "timeout_usec", "t", cli->options.timeout_usec)
-                                     : sd_bus_message_append(m, "a{sv}", 0);
+        r = cli->options.has_timeout ? sd_bus_message_append(m, "a{sv}", 2, "wait", "b", true, "timeout_usec", "t", cli->options.timeout_usec)
+                                     : sd_bus_message_append(m, "a{sv}", 1, "wait", "b", true);
         r = client_send(cli, m, r, client_deadline(cli), "", &reply);
         if (r < 0 && string_equal(cli->failure.name, SD_BUS_ERROR_UNKNOWN_OBJECT)) {
                 failure_done(&cli->failure);

@@ -23,7 +23,7 @@ int request_plan(Cli *cli, const char *verb, char *const *targets, json_t **ret)
 /* Assign() or AssignWithLease(), and reads what came of it. */
 int request_assign(Cli *cli, char *const *targets, bool lease, Assigned *ret);
 
-/* Assignment.Release() of `path`, waiting as --timeout says. An assignment that is not there any more is released. */
+/* Assignment.Release() of `path`, whoever still has a device open, waiting as --timeout says. An assignment that is not there any more is released. */
 int request_release_assignment(Cli *cli, const char *path);
 
 /* Tells what was assigned: which group to whom, and which devices came along and why. */

@@ -38,6 +38,7 @@ static const struct {
         { "open-container", "open container" },
         { "open-group",     "open group node" },
         { "open-device",    "get device from group" },
+        { "check-holders",  "look who has it open" },
 };
 
 static int step_add(Table *table, const json_t *step, size_t number) {

@@ -11,9 +11,10 @@ static const char usage[] =
         "assign-ctl release [--wait=SECONDS] TARGET...\n"
         "\n"
         "Gives back everything that an owner has, or the whole assignments that the targets belong to: every device gets the driver\n"
-        "and the driver_override that it had.\n"
+        "and the driver_override that it had. While a program still has a device open nothing is given back, and the program is named.\n"
         "\n"
-        "      --wait=SECONDS      How long to wait for a program that still has a device open (20)\n"
+        "      --wait=SECONDS      Give back all the same, and wait so long for the program to let go. After that the devices are\n"
+        "                          nobody's until it does\n"
         "\n"
         "A TARGET is a PCI address (0000:02:00.0, or 02:00.0) or group:NUMBER; anything else is an OWNER.\n";
 
@@ -30,8 +31,11 @@ static int arguments_append(Cli *cli, sd_bus_message *m, char *const *targets) {
                 r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0)
                 r = client_append_texts_option(m, "targets", targets);
-        if (r >= 0 && cli->options.has_timeout)
-                r = client_append_u64_option(m, "timeout_usec", cli->options.timeout_usec);
+        if (r >= 0 && cli->options.has_timeout) {
+                r = client_append_flag_option(m, "wait", true);
+                if (r >= 0)
+                        r = client_append_u64_option(m, "timeout_usec", cli->options.timeout_usec);
+        }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

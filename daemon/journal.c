@@ -25,6 +25,7 @@ static bool step_has_address(StepKind kind) {
         case STEP_OPEN_IOMMUFD:
         case STEP_OPEN_CONTAINER:
         case STEP_OPEN_GROUP:
+        case STEP_CHECK_HOLDERS:
         case _STEP_KIND_MAX:
         case _STEP_KIND_INVALID:
                 return false;

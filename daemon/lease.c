@@ -312,7 +312,7 @@ void lease_settle(Lease *lease) {
 
         caller = (Caller) { .uid = assignment->uid };
         log_info("The lease of %s has ended, releasing assignment %" PRIu64, assignment->owner, assignment->id);
-        r = manager_release_assignment(lease->manager, lease->assignment, &caller, &refusal, &operation);
+        r = manager_release_assignment(lease->manager, lease->assignment, /* wait= */ true, &caller, &refusal, &operation);
         if (r < 0)
                 log_error_errno(r, "Failed to release assignment %" PRIu64 " after its lease: %m", lease->assignment);
         else if (refusal.code != REFUSAL_NONE)

@@ -12,6 +12,7 @@
 #include "daemon/audit.h"
 #include "daemon/lease.h"
 #include "daemon/recover.h"
+#include "daemon/stuck.h"
 #include "daemon/turn.h"
 #include "host/tree.h"
 
@@ -261,9 +262,11 @@ GroupState manager_group_state(const Manager *manager, uint32_t number) {
         const Operation *operation = manager_group_operation(manager, number);
 
         if (recovery_awaits_group(manager->recovery, number))
-                return GROUP_STATE_STUCK;
+                return assignment && assignment->state == ASSIGNMENT_RELEASING ? GROUP_STATE_RELEASING : GROUP_STATE_STUCK;
+        if (operation && operation->request.verb == VERB_RELEASE && (operation->stuck || operation->holdings.n_items > 0))
+                return GROUP_STATE_RELEASING;
         if (operation && operation->stuck)
-                return operation->request.verb == VERB_RELEASE ? GROUP_STATE_RELEASING : GROUP_STATE_STUCK;
+                return GROUP_STATE_STUCK;
         if (operation)
                 return GROUP_STATE_BUSY;
         if (assignment)
@@ -300,9 +303,7 @@ int manager_check_state(const Manager *manager, uint32_t number, BlockerList *bl
         if (!operation)
                 return check_waiting(manager, number, blockers);
         if (operation->stuck)
-                return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
-                                        "Operation %" PRIu64 " (%s) on group %" PRIu32 " is stuck: the kernel has not answered", operation->id,
-                                        verb_to_string(operation->request.verb), number);
+                return stuck_add_blocker(operation, number, blockers);
         return blocker_list_add(blockers, BLOCKER_BUSY, number, NULL, false, "Operation %" PRIu64 " (%s) works on group %" PRIu32, operation->id,
                                 verb_to_string(operation->request.verb), number);
 }

@@ -115,10 +115,12 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
  * our end of a lease, from lease_open_ends(): when the other end is closed the assignment is released.
  * manager_release(): of an owner (all its assignments) or of targets (whole assignments only: naming one group of several
  * is refused).
+ * Somebody who has a device open ends it with REFUSAL_BUSY before anything is given back, unless request->wait.
+ * manager_release_assignment(): of one assignment, as manager_release().
  * manager_open(): opens the devices (addresses; NULL: all) of an active assignment; the fds are in the ended operation. */
 int manager_assign(Manager *manager, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret);
 int manager_release(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret);
-int manager_release_assignment(Manager *manager, uint64_t id, Caller *caller, Refusal *ret_refusal, Operation **ret);
+int manager_release_assignment(Manager *manager, uint64_t id, bool wait, Caller *caller, Refusal *ret_refusal, Operation **ret);
 int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *caller, Refusal *ret_refusal, Operation **ret);
 
 /* Cancels an operation of the caller's uid (uid 0: of anybody's): one that waits ends at once, one that takes devices is undone, one

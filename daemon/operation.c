@@ -8,6 +8,8 @@
 #include "base/strutil.h"
 #include "daemon/journal.h"
 #include "daemon/step-failure.h"
+#include "daemon/step-request.h"
+#include "daemon/stuck.h"
 
 
 static const char *const operation_state_table[_OPERATION_STATE_MAX] = {
@@ -120,6 +122,8 @@ Operation *operation_free(Operation *operation) {
         close_fds(operation);
         free(operation->fds);
         worker_free(operation->worker);
+        look_free(operation->look);
+        holding_list_done(&operation->holdings);
         safe_close(operation->lease_fd);
         request_done(&operation->request);
         free(operation->groups);
@@ -191,6 +195,10 @@ static void note_failure(Operation *operation, size_t i) {
         _cleanup_free_ char *sentence = NULL, *joined = NULL;
         int error = operation->progress[i].error;
 
+        if (operation->plan.steps[i].kind == STEP_CHECK_HOLDERS && error == -EBUSY) {
+                (void) holding_list_refuse(&operation->holdings, &operation->outcome);
+                return;
+        }
         if (step_describe_failure(&operation->plan.steps[i], error, &sentence) < 0)
                 return;
         if (operation->outcome.code == REFUSAL_NONE) {
@@ -276,7 +284,7 @@ static void on_worker(Worker *worker, const WorkerAnswer *answer, int *fd, void 
                 return;
         }
         i = (size_t) answer->sequence - 1;
-        error = answer->error;
+        error = operation->plan.steps[i].kind == STEP_CHECK_HOLDERS ? stuck_note_holders(operation, i, answer) : answer->error;
         if (error >= 0 && *fd >= 0)
                 error = keep_fd(operation, &operation->plan.steps[i], fd);
         step_result(operation, i, error);
@@ -317,36 +325,11 @@ static int send_module_step(Operation *operation, size_t i) {
         return r;
 }
 
-static int worker_action(StepKind kind, WorkerAction *ret) {
-        static const WorkerAction actions[_STEP_KIND_MAX] = {
-                [STEP_LOAD_MODULE] = _WORKER_ACTION_MAX,
-                [STEP_SET_OVERRIDE] = WORKER_SET_OVERRIDE,
-                [STEP_UNBIND] = WORKER_UNBIND,
-                [STEP_BIND] = WORKER_BIND,
-                [STEP_OPEN_IOMMUFD] = WORKER_OPEN_IOMMUFD,
-                [STEP_OPEN_CDEV] = WORKER_OPEN_CDEV,
-                [STEP_OPEN_CONTAINER] = WORKER_OPEN_CONTAINER,
-                [STEP_OPEN_GROUP] = WORKER_OPEN_GROUP,
-                [STEP_OPEN_DEVICE] = WORKER_OPEN_DEVICE,
-        };
-
-        assert(kind >= 0 && kind < _STEP_KIND_MAX);
-        if (actions[kind] == _WORKER_ACTION_MAX)
-                return -EINVAL;
-        *ret = actions[kind];
-        return 0;
-}
-
 static int send_worker_step(Operation *operation, size_t i) {
-        const Step *step = &operation->plan.steps[i];
         WorkerRequest request;
-        WorkerAction action;
         int r;
 
-        r = worker_action(step->kind, &action);
-        if (r < 0)
-                return r;
-        r = worker_request_make(action, i + 1, &step->address, step->group, step->value, &request);
+        r = step_make_request(&operation->plan.steps[i], i + 1, &request);
         if (r < 0)
                 return r;
         if (!operation->worker)
@@ -416,11 +399,13 @@ static void skip_planned(Operation *operation) {
                         set_progress(operation, i, STEP_SKIPPED, 0);
 }
 
-/* While giving back, what a failed step spoils: after an unbind, everything else in its group (no member may go to its host
+/* While giving back, what a failed step spoils: after a look for holders, everything; after an unbind, everything else in its group (no member may go to its host
  * driver while another is still usable), or in the operation, where an owner keeps all or nothing; -ENODEV is the kernel's word
  * that the device is not on that driver, and spoils nothing. After an override, the bind under it. A failed bind spoils nothing: the recorded
  * override still goes back. */
 static bool step_is_spoiled_by(const Operation *operation, const Step *step, const Step *failed, int error) {
+        if (failed->kind == STEP_CHECK_HOLDERS)
+                return true;
         if (failed->kind == STEP_UNBIND)
                 return error != -ENODEV && (operation->owner_may_hold || step->group == failed->group);
         return failed->kind == STEP_SET_OVERRIDE && step->kind == STEP_BIND && pci_address_compare(&step->address, &failed->address) == 0;
@@ -552,6 +537,7 @@ static int journal_advance(Operation *operation, bool ends) {
 
 static void say_ended(Operation *operation) {
         operation->worker = worker_free(operation->worker);
+        operation->look = look_free(operation->look);
         operation->ended = true;
         operation->stuck = false;
         if (operation->owner->ended)
@@ -677,6 +663,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         log_error("Operation %" PRIu64 " (%s) is stuck: %zu steps have not been answered; its groups stay closed until they are",
                   operation->id, verb_to_string(operation->request.verb), operation->n_unanswered);
         set_stuck(operation, true);
+        stuck_look(operation);
         return 0;
 }
 

@@ -15,6 +15,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "daemon/holding.h"
+#include "daemon/look.h"
 #include "db/db.h"
 #include "host/worker.h"
 #include "policy/plan.h"
@@ -123,6 +125,8 @@ struct Operation {
         size_t n_groups;
         Plan plan;          /* with the undo's steps behind the others once undoing */
         StepProgress *progress; /* one a step of `plan` */
+        HoldingList holdings; /* who was found to have open what it gives back */
+        Look *look;         /* for holders, while it is stuck */
         Refusal outcome;    /* REFUSAL_NONE while all is well, then with or without a remark as its message */
         uint64_t created_usec;  /* realtime */
         uint64_t finished_usec; /* 0: not yet */

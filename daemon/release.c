@@ -149,7 +149,10 @@ static int plan_set(Manager *manager, const Request *request, const ReleaseSet *
         if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
         manager_refresh_devices(manager, &records);
-        return plan_release(&records, manager_facts(manager), &result->plan);
+        r = plan_release(&records, manager_facts(manager), &result->plan);
+        if (r < 0 || !request->caller.bus_name) /* the owner of a lease is gone: nobody is there to be refused */
+                return r;
+        return plan_check_holders_first(&result->plan, request->wait);
 }
 
 int release_plan(Manager *manager, const Request *request, ReleaseSet *ret_set, PlanResult *result) {
@@ -197,6 +200,8 @@ static int release_journal_begin(Operation *operation, void *userdata) {
 static void release_settled(Operation *operation, void *userdata) {
         Manager *manager = userdata;
 
+        if (blocker_list_contains(&operation->outcome.blockers, BLOCKER_IN_USE_OPEN)) /* nothing was begun */
+                return;
         for (size_t i = 0; i < manager->assignments.n_items; i++) {
                 const Assignment *assignment = manager->assignments.items[i];
 
@@ -320,8 +325,8 @@ static int describe_assignment(const Assignment *assignment, Request *request) {
         return r;
 }
 
-int manager_release_assignment(Manager *manager, uint64_t id, Caller *caller, Refusal *ret_refusal, Operation **ret) {
-        _cleanup_(request_done) Request request = { .verb = VERB_RELEASE, .caller = *caller, .assignment = id };
+int manager_release_assignment(Manager *manager, uint64_t id, bool wait, Caller *caller, Refusal *ret_refusal, Operation **ret) {
+        _cleanup_(request_done) Request request = { .verb = VERB_RELEASE, .caller = *caller, .wait = wait, .assignment = id };
         const Assignment *assignment = manager_find_assignment(manager, id);
         int r;
 

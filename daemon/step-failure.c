@@ -47,6 +47,9 @@ int step_describe_failure(const Step *step, int error, char **ret) {
         case STEP_OPEN_DEVICE:
                 k = asprintf(ret, "%s could not be opened from its group: %s", device, why);
                 break;
+        case STEP_CHECK_HOLDERS:
+                k = asprintf(ret, "Who has devices of group %" PRIu32 " open could not be found out: %s", step->group, why);
+                break;
         case _STEP_KIND_MAX:
         case _STEP_KIND_INVALID:
                 assert(false);
@@ -66,6 +69,7 @@ RefusalCode step_failure_code(const Step *step, int error) {
         case STEP_BIND:
         case STEP_OPEN_IOMMUFD:
         case STEP_OPEN_CONTAINER:
+        case STEP_CHECK_HOLDERS:
         case _STEP_KIND_MAX:
         case _STEP_KIND_INVALID:
                 return REFUSAL_FAILED;

@@ -237,10 +237,15 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
         _cleanup_(refusal_done) Refusal refusal = {};
         _cleanup_(caller_done) Caller caller = {};
         uint64_t timeout_usec = ASSIGND_TIMEOUT_USEC_DEFAULT;
+        bool wait = false;
+        const Option options[] = {
+                { "timeout_usec", OPTION_U64, &timeout_usec },
+                { "wait", OPTION_BOOL, &wait },
+        };
         Operation *operation;
         int r;
 
-        r = options_read(m, &(Option){ "timeout_usec", OPTION_U64, &timeout_usec }, 1, error);
+        r = options_read(m, options, ELEMENTSOF(options), error);
         if (r < 0)
                 return r;
         r = reply_check_room(view->bus, m);
@@ -250,7 +255,7 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
         r = authorizer_get_caller(view->bus->authorizer, m, &caller);
         if (r < 0)
                 return r;
-        r = manager_release_assignment(view->bus->manager, view->assignment->id, &caller, &refusal, &operation);
+        r = manager_release_assignment(view->bus->manager, view->assignment->id, wait, &caller, &refusal, &operation);
         if (r < 0)
                 return error_reply_errno(m, r, "The assignment cannot be released");
         if (refusal.code != REFUSAL_NONE)

@@ -44,6 +44,38 @@ static int property_get_assignment(sd_bus *bus, const char *path, const char *in
         return sd_bus_message_append_basic(m, 'o', id > 0 ? PATH_OF_NUMBER(ASSIGND_ASSIGNMENT_PREFIX, id) : "/");
 }
 
+static int encode_holding(sd_bus_message *m, const Holding *holding) {
+        const WorkerHolder *holder = &holding->holder;
+        const PciAddress address = { .domain = holder->domain, .bus = holder->bus, .slot = holder->slot, .function = holder->function };
+        int r;
+
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        if (r >= 0)
+                r = encode_u32(m, "pid", holder->pid);
+        if (r >= 0)
+                r = encode_string(m, "comm", holder->comm);
+        if (r >= 0)
+                r = encode_u32(m, "fd", holder->fd);
+        if (r >= 0)
+                r = encode_u32(m, "group", holding->group);
+        if (r >= 0)
+                r = encode_string(m, "device", holder->kind == HOLDS_DEVICE ? PCI_ADDRESS_FORMAT(&address) : NULL);
+        if (r >= 0)
+                r = encode_bool(m, "certain", holder->kind != HOLDS_PERHAPS);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int property_get_holders(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
+                                sd_bus_error *error) {
+        const HoldingList *holdings = &((const OperationView *) userdata)->operation->holdings;
+        int r;
+
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "a{sv}");
+        for (size_t i = 0; r >= 0 && i < holdings->n_items; i++)
+                r = encode_holding(m, &holdings->items[i]);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int property_get_steps_done(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                                    sd_bus_error *error) {
         uint32_t done, total;
@@ -118,6 +150,7 @@ const sd_bus_vtable operation_vtable[] = {
         SD_BUS_PROPERTY("Assignment", "o", property_get_assignment, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StepsDone", "u", property_get_steps_done, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StepsTotal", "u", property_get_steps_total, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Holders", "aa{sv}", property_get_holders, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Error", "s", property_get_error, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Message", "s", property_get_message, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("CreatedUSec", "t", property_get_created, 0, SD_BUS_VTABLE_PROPERTY_CONST),

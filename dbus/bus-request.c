@@ -129,6 +129,7 @@ int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const Option options[] = {
                 { "targets", OPTION_STRING_ARRAY, &request.targets },
                 { "timeout_usec", OPTION_U64, &given.timeout_usec },
+                { "wait", OPTION_BOOL, &request.wait },
         };
         Operation *operation;
         const char *owner;
@@ -260,6 +261,7 @@ static bool refusal_is_of_form(RefusalCode code) {
 static int plan_read(Bus *bus, sd_bus_message *m, Request *request, sd_bus_error *error) {
         RequestOptions given = {};
         const Option options[] = {
+                { "wait", OPTION_BOOL, &request->wait },
                 { "owner", OPTION_STRING, &given.owner },
                 { "exact", OPTION_BOOL, &request->exact },
                 { "backend", OPTION_STRING, &given.backend },

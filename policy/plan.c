@@ -255,6 +255,52 @@ int plan_release(const RecordList *records, const Facts *facts, Plan *ret) {
         return plan_return(records, facts, /* was_usable= */ true, ret);
 }
 
+static bool draft_checks_group(const Draft *draft, uint32_t group) {
+        for (size_t i = 0; i < draft->plan.n_steps; i++)
+                if (draft->plan.steps[i].group == group)
+                        return true;
+        return false;
+}
+
+/* Moves the steps of `plan` behind those of the draft. */
+static int draft_append_plan(Draft *draft, Plan *plan) {
+        Step *grown;
+
+        grown = reallocarray(draft->plan.steps, draft->plan.n_steps + plan->n_steps, sizeof(Step));
+        if (!grown)
+                return -ENOMEM;
+        draft->plan.steps = grown;
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                plan->steps[i].phase += draft->phase;
+                grown[draft->plan.n_steps++] = plan->steps[i];
+        }
+        free(plan->steps);
+        *plan = (Plan){};
+        return 0;
+}
+
+int plan_check_holders_first(Plan *plan, bool wait) {
+        _cleanup_(draft_done) Draft draft = {};
+        int r;
+
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                if (plan->steps[i].kind != STEP_UNBIND || draft_checks_group(&draft, plan->steps[i].group))
+                        continue;
+                r = draft_add(&draft, STEP_CHECK_HOLDERS, NULL, plan->steps[i].group, wait ? PLAN_WAIT : NULL, NULL);
+                if (r < 0)
+                        return r;
+        }
+        if (draft.plan.n_steps == 0)
+                return 0;
+
+        draft_next_phase(&draft);
+        r = draft_append_plan(&draft, plan);
+        if (r < 0)
+                return r;
+        draft_take(&draft, plan);
+        return 0;
+}
+
 /* One step per device, all in one phase. */
 static int draft_open_each(Draft *draft, StepKind kind, const RecordList *records) {
         for (size_t i = 0; i < records->n_items; i++) {

@@ -16,6 +16,7 @@ typedef enum StepKind {
         STEP_OPEN_CONTAINER, /* a fresh /dev/vfio/vfio */
         STEP_OPEN_GROUP,     /* /dev/vfio/GROUP, put into the container; the first one also sets the IOMMU type */
         STEP_OPEN_DEVICE,    /* the device's fd from its group */
+        STEP_CHECK_HOLDERS,  /* who has the group or a device of it open; value: PLAN_WAIT if they are waited for, NULL if that ends it */
         _STEP_KIND_MAX,
         _STEP_KIND_INVALID = -EINVAL,
 } StepKind;
@@ -84,6 +85,14 @@ int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret);
  * is its VFIO driver always leaves it and comes back: only an unbind that has returned proves that nobody holds the device
  * (drivers/vfio/vfio_main.c, vfio_unregister_group_dev), and the group must not go to anybody else before. */
 int plan_release(const RecordList *records, const Facts *facts, Plan *ret);
+
+/* The value of STEP_CHECK_HOLDERS where what is found is told, and waited for. */
+#define PLAN_WAIT "wait"
+
+/* Puts a look for holders before everything else, in a phase of its own: one step for each group of which a device leaves a
+ * driver. With `wait` the plan goes on whatever is found, and an unbind waits until the holder lets go; without, nothing is begun
+ * while somebody has a device open. Nothing is added to a plan that unbinds nothing. Returns 0, or -ENOMEM (the plan unchanged). */
+int plan_check_holders_first(Plan *plan, bool wait);
 
 /* The steps that open the devices on `backend` (not BACKEND_AUTO): the iommufd, then each cdev; or the container, then the
  * first group alone (it sets the IOMMU type), then the other groups, then each device. Returns 0 or -ENOMEM. */

@@ -57,6 +57,7 @@ typedef struct Request {
         bool exact;        /* refuse companions that are not named */
         char *label;       /* NULL: none claimed */
         char **overrides;  /* blocker codes the caller wants to go past */
+        bool wait;         /* release: go on although somebody has a device open, and wait until that is closed */
         uint64_t assignment; /* for release and open: this one only; 0: whichever owner and targets come to */
 } Request;
 

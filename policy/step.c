@@ -13,6 +13,7 @@ static const char *const step_kind_table[_STEP_KIND_MAX] = {
         [STEP_OPEN_CONTAINER] = "open-container",
         [STEP_OPEN_GROUP] = "open-group",
         [STEP_OPEN_DEVICE] = "open-device",
+        [STEP_CHECK_HOLDERS] = "check-holders",
 };
 
 const char *step_kind_to_string(StepKind kind) {

@@ -183,7 +183,8 @@ START_TEST(one_that_waits_is_seen_and_can_be_cancelled) {
         FixtureCall wait;
 
         ck_assert_int_ge(holder, 0);
-        late = fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, MANAGER, "Release", "sa{sv}", "vm:web1", 1, "timeout_usec", "t", UINT64_C(10000));
+        late = fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, MANAGER, "Release", "sa{sv}", "vm:web1", 2, "wait", "b", true, "timeout_usec",
+                                    "t", UINT64_C(10000));
         fixture_call_begin(fixture, &wait, MANAGER, "Assign", "sasa{sv}", "vm:web2", 1, "02:00.1", 0);
         fixture_settle(fixture);
         assert_text(fixture, "waiting", ASSIGND_OPERATION_PREFIX "/3", ASSIGND_OPERATION_INTERFACE, "State");
@@ -211,7 +212,8 @@ START_TEST(a_deadline_passes_and_the_operation_goes_on) {
 
         ck_assert_int_ge(holder, 0);
         fixture_listen(fixture);
-        late = fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, MANAGER, "Release", "sa{sv}", "vm:web1", 1, "timeout_usec", "t", UINT64_C(10000));
+        late = fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, MANAGER, "Release", "sa{sv}", "vm:web1", 2, "wait", "b", true, "timeout_usec",
+                                    "t", UINT64_C(10000));
         ck_assert_ptr_nonnull(strstr(fixture_error_text(late), operation));
         ck_assert_uint_eq(message_count_blockers(late, NULL), 0);
 
@@ -509,8 +511,8 @@ START_TEST(every_call_is_answered_exactly_once) {
         ck_assert_int_ge(holder, 0);
         sd_bus_message_unref(fixture_call_well(fixture, MANAGER, "ListGroups", "a{sv}", 0));
         sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_OWNED, MANAGER, "Assign", "sasa{sv}", "vm:web2", 1, "02:00.0", 0));
-        sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, MANAGER, "Release", "sa{sv}", "vm:web1", 1, "timeout_usec", "t",
-                                                  UINT64_C(1000)));
+        sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, MANAGER, "Release", "sa{sv}", "vm:web1", 2, "wait", "b", true,
+                                                  "timeout_usec", "t", UINT64_C(1000)));
         sd_bus_message_unref(fixture_call_in_vain(fixture, ASSIGND_ERROR_TIMEOUT, release, ASSIGND_OPERATION_INTERFACE, "Wait", "a{sv}", 1, "timeout_usec",
                                                   "t", UINT64_C(1000)));
         for (size_t i = 0; i < ELEMENTSOF(waits); i++)

@@ -192,7 +192,8 @@ START_TEST(options_that_are_not_known_or_of_another_type_are_refused) {
         assert_refused(fixture, INVALID_ARGS, "\"newest_first\" (b)", MANAGER, "ListAudit", "ta{sv}u", UINT64_C(0), 1, "limit", "u", 1, 10);
         assert_refused(fixture, INVALID_ARGS, "knows none", MANAGER, "ExportAudit", "a{sv}", 1, "all", "b", 1);
         assert_refused(fixture, INVALID_ARGS, "\"devices\" (as)", assignment, ASSIGND_ASSIGNMENT_INTERFACE, "OpenDevices", "a{sv}", 1, "device", "s", "x");
-        assert_refused(fixture, INVALID_ARGS, "\"timeout_usec\" (t)", assignment, ASSIGND_ASSIGNMENT_INTERFACE, "Release", "a{sv}", 1, "wait", "b", 1);
+        assert_refused(fixture, INVALID_ARGS, "\"timeout_usec\" (t), \"wait\" (b)", assignment, ASSIGND_ASSIGNMENT_INTERFACE, "Release", "a{sv}", 1, "force",
+                       "b", 1);
         assert_refused(fixture, INVALID_ARGS, "\"timeout_usec\" (t)", ASSIGND_OPERATION_PREFIX "/1", ASSIGND_OPERATION_INTERFACE, "Wait", "a{sv}", 1, "wait",
                        "b", 1);
 }

@@ -153,7 +153,7 @@ START_TEST(release_tells_owners_and_targets_apart) {
         _cleanup_json_ json_t *json = result_json(&result);
 
         ck_assert_str_eq(first, "Release [\"vm:web1\",{}]");
-        ck_assert_str_eq(second, "Release [\"\",{\"targets\":[\"02:00.0\",\"group:14\"],\"timeout_usec\":3000000}]");
+        ck_assert_str_eq(second, "Release [\"\",{\"targets\":[\"02:00.0\",\"group:14\"],\"wait\":true,\"timeout_usec\":3000000}]");
         ck_assert_str_eq(owner.out, "vm:web1 has given everything back.\n");
         ck_assert_str_eq(targets.out, "Given back: 02:00.0, group:14\n");
         ck_assert_str_eq(json_text(json, "owner"), "vm:web1");

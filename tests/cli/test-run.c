@@ -91,7 +91,7 @@ START_TEST(everything_is_given_back_when_the_command_ends) {
         ck_assert_str_eq(result.out, "");
         ck_assert_str_eq(assign, "AssignWithLease [\"vm:web1\",[\"02:00.0\"],{}]");
         ck_assert_ptr_nonnull(opened);
-        ck_assert_str_eq(release, "Release [{}]");
+        ck_assert_str_eq(release, "Release [{\"wait\":true}]");
         ck_assert_ptr_nonnull(closed);
 } END_TEST
 

@@ -245,7 +245,7 @@ START_TEST(another_user_can_neither_open_nor_release) {
         request = make_request(VERB_RELEASE, "vm:a", NULL);
         request.caller.uid = 1000;
         request_refused(request, REFUSAL_DENIED, "another user");
-        ck_assert_int_eq(manager_release_assignment(manager(), id, &caller, &refusal, &operation), 0);
+        ck_assert_int_eq(manager_release_assignment(manager(), id, false, &caller, &refusal, &operation), 0);
         ck_assert_uint_eq(refusal.code, REFUSAL_DENIED);
         ck_assert_ptr_null(operation);
         caller = (Caller) { .uid = 1000 };
@@ -264,7 +264,7 @@ START_TEST(an_assignment_that_does_not_exist_is_no_operation) {
         Operation *operation = (Operation *) -1;
 
         scene_start();
-        ck_assert_int_eq(manager_release_assignment(manager(), 77, &caller, &refusal, &operation), 0);
+        ck_assert_int_eq(manager_release_assignment(manager(), 77, false, &caller, &refusal, &operation), 0);
         ck_assert_uint_eq(refusal.code, REFUSAL_NO_SUCH_OWNER);
         ck_assert_ptr_null(operation);
 }

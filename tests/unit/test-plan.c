@@ -444,6 +444,77 @@ START_TEST(release_takes_even_what_was_on_its_vfio_driver_off_it_and_puts_it_bac
 }
 END_TEST
 
+static void release_two_groups(Facts *facts, RecordList *records, Plan *plan) {
+        machine_add(facts, NIC0, 0x020000, 14, "e1000e", NULL);
+        machine_add(facts, NIC1, 0x020000, 14, "e1000e", NULL);
+        machine_add(facts, "0000:03:00.0", 0x020000, 9, "igb", NULL);
+        machine_link(facts);
+        *records = machine_record(facts, TARGETS("group:14", "group:9"));
+        machine_set_driver(facts, NIC0, "vfio-pci");
+        machine_set_driver(facts, NIC1, "vfio-pci");
+        machine_set_driver(facts, "0000:03:00.0", "vfio-pci");
+        ck_assert_int_eq(plan_release(records, facts, plan), 0);
+}
+
+START_TEST(holders_are_looked_for_once_a_group_before_anything_is_given_back) {
+        _cleanup_(facts_done) Facts facts = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        _cleanup_(plan_done) Plan plan = {};
+
+        release_two_groups(&facts, &records, &plan);
+        ck_assert_int_eq(plan_check_holders_first(&plan, /* wait= */ false), 0);
+        assert_plan(&plan,
+                    "check-holders group:9\n"
+                    "check-holders group:14\n"
+                    "--\n"
+                    "unbind 0000:03:00.0 vfio-pci\n"
+                    "unbind 0000:02:00.1 vfio-pci\n"
+                    "unbind 0000:02:00.0 vfio-pci\n"
+                    "--\n"
+                    "set-override 0000:02:00.0 e1000e\n"
+                    "set-override 0000:02:00.1 e1000e\n"
+                    "set-override 0000:03:00.0 igb\n"
+                    "--\n"
+                    "bind 0000:02:00.0 e1000e\n"
+                    "bind 0000:02:00.1 e1000e\n"
+                    "bind 0000:03:00.0 igb\n"
+                    "--\n"
+                    "set-override 0000:02:00.0 -\n"
+                    "set-override 0000:02:00.1 -\n"
+                    "set-override 0000:03:00.0 -\n");
+        for (size_t i = 0; i < plan.n_steps; i++)
+                ck_assert_uint_le(plan.steps[i].phase, i > 0 ? plan.steps[i - 1].phase + 1 : 0);
+}
+END_TEST
+
+START_TEST(a_look_that_waits_for_the_holders_says_so) {
+        _cleanup_(facts_done) Facts facts = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        _cleanup_(plan_done) Plan plan = {};
+
+        release_two_groups(&facts, &records, &plan);
+        ck_assert_int_eq(plan_check_holders_first(&plan, /* wait= */ true), 0);
+        ck_assert_int_eq(plan.steps[0].kind, STEP_CHECK_HOLDERS);
+        ck_assert_str_eq(plan.steps[0].value, PLAN_WAIT);
+        ck_assert_int_eq(plan.steps[1].kind, STEP_CHECK_HOLDERS);
+        ck_assert_int_eq(plan.steps[2].kind, STEP_UNBIND);
+}
+END_TEST
+
+START_TEST(where_no_device_leaves_its_driver_nobody_is_looked_for) {
+        _cleanup_(facts_done) Facts facts = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        _cleanup_(plan_done) Plan plan = {};
+
+        add_nic(&facts);
+        records = machine_record(&facts, TARGETS(NIC0));
+        machine_set_override(&facts, NIC0, "vfio-pci");
+        ck_assert_int_eq(plan_release(&records, &facts, &plan), 0);
+        ck_assert_int_eq(plan_check_holders_first(&plan, /* wait= */ false), 0);
+        assert_plan(&plan, "set-override 0000:02:00.0 -\n");
+}
+END_TEST
+
 START_TEST(nothing_recorded_is_nothing_to_do) {
         static const RecordList records = {};
         static const Facts facts = {};
@@ -737,6 +808,9 @@ SUITE("plan",
       a_device_on_its_vfio_driver_stays_when_only_another_group_goes_to_the_host,
       a_device_on_its_vfio_driver_stays_when_a_companion_goes_to_pci_stub,
       release_takes_even_what_was_on_its_vfio_driver_off_it_and_puts_it_back,
+      holders_are_looked_for_once_a_group_before_anything_is_given_back,
+      a_look_that_waits_for_the_holders_says_so,
+      where_no_device_leaves_its_driver_nobody_is_looked_for,
       nothing_recorded_is_nothing_to_do,
       open_by_iommufd_takes_one_iommufd_and_each_device,
       open_by_group_sets_the_type_with_the_first_group_alone,

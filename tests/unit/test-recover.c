@@ -234,10 +234,10 @@ START_TEST(a_release_that_hung_is_finished_once_the_holder_lets_go) {
         scene_stop();
         hang = leave_worker(act_release, SIMK_UNBIND, &mate, "begin unbind 0000:02:00.1 vfio-pci");
         scene_start();
-        ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_STUCK);
+        ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_RELEASING);
         scene_stop(); /* and another restart, while it hangs */
         scene_start();
-        ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_STUCK);
+        ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_RELEASING);
         hang = safe_close(hang);
         AWAIT(is_at_rest());
         assert_snapshot(before);

@@ -183,7 +183,7 @@ START_TEST(a_release_by_its_id_is_not_one_of_a_later_assignment) {
         id = assign("vm:a", "0000:01:00.0");
         first = begin_release("vm:a");
         second = begin_assign("vm:a", "0000:01:00.0");
-        ck_assert_int_eq(manager_release_assignment(manager(), id, &caller, &refusal, &third), 0);
+        ck_assert_int_eq(manager_release_assignment(manager(), id, false, &caller, &refusal, &third), 0);
         ck_assert_int_eq(refusal.code, REFUSAL_NONE);
         await_outcome(first, REFUSAL_NONE);
         await_outcome(second, REFUSAL_NONE);
