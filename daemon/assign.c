@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
+#include "daemon/failed-undo.h"
+#include "daemon/foreign.h"
 #include "daemon/records.h"
 #include "db/assignment.h"
 #include "host/tree.h"
@@ -100,6 +102,9 @@ static int check_selection(const Manager *manager, const Request *request, const
                 if (r < 0)
                         return r;
                 r = manager_check_sriov(manager, selection->groups[i], blockers);
+                if (r < 0)
+                        return r;
+                r = foreign_check_group(manager, selection->groups[i], blockers);
                 if (r < 0)
                         return r;
                 r = check_restorable(selection->groups[i], blockers);
@@ -291,6 +296,11 @@ static int assign_journal_end(Operation *operation, void *userdata) {
                 r = db_assignment_set_state(manager->db, (int64_t) assignment->id, "undone", operation->finished_usec, operation->outcome.message);
         if (r < 0)
                 return r;
+        if (operation->state != OPERATION_DONE) {
+                r = failed_undo_quarantine(manager, operation, &assignment->records, /* all_steps= */ false);
+                if (r < 0)
+                        return r;
+        }
         r = records_addresses(&assignment->records, &devices);
         if (r < 0)
                 return r;

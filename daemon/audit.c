@@ -171,3 +171,22 @@ int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devic
                 .message = message,
         }, NULL, devices, groups, n_groups, NULL);
 }
+
+int audit_drift(Db *db, const char *keeper, uint64_t assignment, const Drift *drift, const char *foreign) {
+        _cleanup_free_ char *message = NULL;
+        char address[PCI_ADDRESS_STRING_MAX];
+        char *devices[] = { (char *) pci_address_format(&drift->address, address), NULL };
+        int r;
+
+        r = string_format(&message, "%s: %s%s%s", drift_code_to_string(drift->code), drift->detail, foreign ? "; this may be the doing of " : "",
+                          foreign ?: "");
+        if (r < 0)
+                return r;
+        return write_row(db, &(DbAudit) {
+                .verb = "drift",
+                .owner = keeper,
+                .assignment = (int64_t) assignment,
+                .outcome = operation_state_to_string(OPERATION_DONE),
+                .message = message,
+        }, NULL, devices, &drift->group, 1, NULL);
+}

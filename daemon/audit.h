@@ -5,6 +5,7 @@
 
 #include "daemon/leftover.h"
 #include "daemon/operation.h"
+#include "policy/drift.h"
 
 /* A request that was refused before any operation began, in a transaction of its own. `groups` and `devices` are what it
  * came to (addresses; NULL: nothing). Returns 0 or a negative errno. */
@@ -15,6 +16,10 @@ int audit_operation(Db *db, const Operation *operation, char *const *devices);
 
 /* An operation of a daemon before us that was closed as interrupted, inside an open transaction. */
 int audit_interrupted(Db *db, const Leftover *leftover, const char *message);
+
+/* A drift of what `keeper` has (an assignment's owner), inside an open transaction: a row of verb "drift" whose message begins with the code. `foreign`: the manager
+ * whose doing it may be; NULL: none is known. */
+int audit_drift(Db *db, const char *keeper, uint64_t assignment, const Drift *drift, const char *foreign);
 
 /* The end of an assignment without an operation (a reboot), inside an open transaction. */
 int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,

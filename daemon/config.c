@@ -17,6 +17,9 @@ enum {
         OPTION_UEVENTS,
         OPTION_SLOW,
         OPTION_STUCK,
+        OPTION_RECONCILE,
+        OPTION_DRIVERCTL,
+        OPTION_RUN,
 };
 
 static const struct option options[] = {
@@ -31,6 +34,9 @@ static const struct option options[] = {
         { "uevents", required_argument, NULL, OPTION_UEVENTS },
         { "slow-msec", required_argument, NULL, OPTION_SLOW },
         { "stuck-msec", required_argument, NULL, OPTION_STUCK },
+        { "reconcile-msec", required_argument, NULL, OPTION_RECONCILE },
+        { "driverctl", required_argument, NULL, OPTION_DRIVERCTL },
+        { "run", required_argument, NULL, OPTION_RUN },
         {},
 };
 
@@ -47,7 +53,10 @@ static int help(void) {
                "     --pci-ids=PATH          The database of PCI names (the system's)\n"
                "     --uevents=PATH          A datagram socket to receive uevents on instead of the kernel's; none: no uevents\n"
                "     --slow-msec=N           Log a step that takes longer (2000)\n"
-               "     --stuck-msec=N          Call an operation stuck when a step takes longer (10000)\n\n"
+               "     --stuck-msec=N          Call an operation stuck when a step takes longer (10000)\n"
+               "     --reconcile-msec=N      Compare what is held with the kernel this often (300000)\n"
+               "     --driverctl=DIR         Where driverctl keeps its files (/etc/driverctl.d)\n"
+               "     --run=DIR               Where other managers have their pid files (/run)\n\n"
                "Environment: ASSIGND_LOG_LEVEL, a syslog level number (6).\n");
         return 0;
 }
@@ -90,6 +99,14 @@ static int apply(int option, const char *value, Config *config) {
                 return parse_msec("slow-msec", value, &config->slow_usec);
         case OPTION_STUCK:
                 return parse_msec("stuck-msec", value, &config->stuck_usec);
+        case OPTION_RECONCILE:
+                return parse_msec("reconcile-msec", value, &config->reconcile_usec);
+        case OPTION_DRIVERCTL:
+                config->driverctl_path = value;
+                return 0;
+        case OPTION_RUN:
+                config->run_path = value;
+                return 0;
         default:
                 return -EINVAL; /* getopt_long() has said why */
         }
@@ -104,6 +121,9 @@ int config_parse(int argc, char *argv[], Config *ret) {
                 .worker_path = WORKER_PATH,
                 .slow_usec = 2 * USEC_PER_SEC,
                 .stuck_usec = 10 * USEC_PER_SEC,
+                .reconcile_usec = 300 * USEC_PER_SEC,
+                .driverctl_path = "/etc/driverctl.d",
+                .run_path = "/run",
         };
         int c, r;
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
+#include "daemon/drift.h"
 #include "daemon/lease.h"
 #include "daemon/recover.h"
 #include "daemon/stuck.h"
@@ -49,6 +50,9 @@ static void on_device_changed(void *userdata, const PciAddress *address, const D
                 manager->observer.device_changed(manager->observer.userdata, address, before, now);
         if (device->group != GROUP_NONE)
                 manager_say_groups(manager, &device->group, 1); /* its viability may be another */
+        if (!before)
+                drift_watch_appeared(manager->drift, address);
+        drift_watch_schedule(manager->drift);
 }
 
 static void on_group_changed(void *userdata, uint32_t number, bool before, const Group *now) {
@@ -56,6 +60,7 @@ static void on_group_changed(void *userdata, uint32_t number, bool before, const
 
         if (manager->observer.group_changed)
                 manager->observer.group_changed(manager->observer.userdata, number, before, now);
+        drift_watch_schedule(manager->drift);
 }
 
 static bool on_is_changing(void *userdata, const PciAddress *address) {
@@ -171,6 +176,7 @@ Manager *manager_free(Manager *manager) {
                 return NULL;
 
         manager->observer = (ManagerObserver) {};
+        drift_watch_free(manager->drift);
         recovery_free(manager->recovery);
         for (size_t i = 0; i < manager->n_leases; i++)
                 lease_free(manager->leases[i]);
@@ -181,6 +187,7 @@ Manager *manager_free(Manager *manager) {
         queue_done(&manager->queue);
         sd_event_source_disable_unref(manager->turn_source);
         assignment_table_done(&manager->assignments);
+        quarantine_table_done(&manager->quarantines);
         inventory_done(&manager->inventory);
         db_close(manager->db);
         safe_close(manager->sysfs_fd);
@@ -215,6 +222,16 @@ static int uevent_socket_bind(const char *path) {
         return TAKE_FD(fd);
 }
 
+static int load_what_drifted(Manager *manager) {
+        int r;
+
+        r = quarantine_table_load(&manager->quarantines, manager->db);
+        if (r < 0)
+                return log_error_errno(r, "Failed to load what is quarantined: %m");
+        r = drift_watch_new(manager, &manager->drift);
+        return r < 0 ? log_error_errno(r, "Failed to load what has drifted: %m") : 0;
+}
+
 int manager_start(Manager *manager) {
         const char *socket_path = manager->config->uevent_socket;
         int fd = -EBADF, r;
@@ -225,6 +242,8 @@ int manager_start(Manager *manager) {
                         return log_error_errno(fd, "Failed to receive uevents on %s: %m", socket_path);
         }
         r = recovery_load(manager);
+        if (r >= 0)
+                r = load_what_drifted(manager);
         if (r < 0) {
                 safe_close(fd);
                 return r;
@@ -257,6 +276,12 @@ Operation *manager_group_operation(const Manager *manager, uint32_t number) {
         return queue_find_group(&manager->queue, number);
 }
 
+const Quarantine *manager_group_quarantine(const Manager *manager, uint32_t number) {
+        const Group *group = facts_find_group(manager_facts(manager), number);
+
+        return group ? quarantine_table_find_group(&manager->quarantines, group) : NULL;
+}
+
 GroupState manager_group_state(const Manager *manager, uint32_t number) {
         const Assignment *assignment = manager_group_assignment(manager, number);
         const Operation *operation = manager_group_operation(manager, number);
@@ -269,6 +294,8 @@ GroupState manager_group_state(const Manager *manager, uint32_t number) {
                 return GROUP_STATE_STUCK;
         if (operation)
                 return GROUP_STATE_BUSY;
+        if (manager_group_quarantine(manager, number))
+                return GROUP_STATE_QUARANTINED;
         if (assignment)
                 return assignment->state == ASSIGNMENT_RELEASING ? GROUP_STATE_RELEASING : GROUP_STATE_ASSIGNED;
         return GROUP_STATE_HOST;
@@ -287,8 +314,15 @@ static int check_waiting(const Manager *manager, uint32_t number, BlockerList *b
 int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers) {
         const Assignment *assignment = manager_group_assignment(manager, number);
         const Operation *operation = manager_group_operation(manager, number);
+        const Quarantine *quarantine = manager_group_quarantine(manager, number);
         int r;
 
+        if (quarantine) {
+                r = blocker_list_add(blockers, BLOCKER_QUARANTINED, number, NULL, false,
+                                     "Group %" PRIu32 " is quarantined until an administrator recovers it: %s", number, quarantine->detail);
+                if (r < 0)
+                        return r;
+        }
         if (assignment) {
                 r = blocker_list_add(blockers, BLOCKER_OWNED, number, NULL, false, "Group %" PRIu32 " is assigned to %s", number, assignment->owner);
                 if (r < 0)
@@ -317,6 +351,7 @@ void plan_result_done(PlanResult *result) {
         refusal_done(&result->refusal);
         strv_free(result->devices);
         strv_free(result->companions);
+        strv_free(result->differences);
         free(result->groups);
         *result = (PlanResult) {};
 }
@@ -423,6 +458,7 @@ void manager_operation_ended(Manager *manager, Operation *operation) {
         if (manager->observer.operation_removed)
                 manager->observer.operation_removed(manager->observer.userdata, operation);
         manager_say_groups(manager, operation->groups, operation->n_groups);
+        drift_watch_schedule(manager->drift);
         settle_leases(manager);
         turn_schedule(manager);
 }

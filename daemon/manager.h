@@ -10,9 +10,11 @@
 #include "daemon/config.h"
 #include "daemon/inventory.h"
 #include "daemon/operation.h"
+#include "daemon/quarantine.h"
 #include "daemon/queue.h"
 #include "db/audit.h"
 #include "db/inventory.h"
+#include "policy/drift.h"
 
 typedef enum GroupState {
         GROUP_STATE_HOST,
@@ -38,6 +40,8 @@ typedef struct ManagerObserver {
         void (*operation_added)(void *userdata, const Operation *operation);
         void (*operation_changed)(void *userdata, const Operation *operation);
         void (*operation_removed)(void *userdata, const Operation *operation); /* ended; State tells how */
+        /* What a keeper has is not as it was left; `foreign` names the manager whose doing it may be (NULL: unknown). */
+        void (*drift)(void *userdata, const Drift *drift, const char *foreign);
         void *userdata;
 } ManagerObserver;
 
@@ -53,6 +57,8 @@ typedef struct Manager {
         Db *db;
         Inventory inventory;
         AssignmentTable assignments;
+        QuarantineTable quarantines;
+        struct DriftWatch *drift; /* NULL before manager_start() */
         Queue queue;             /* operations that run or wait */
         Operation **operations;  /* all that are known, ordered by id: running ones and the last finished ones */
         size_t n_operations;
@@ -81,6 +87,9 @@ static inline const Facts *manager_facts(const Manager *manager) {
         return &manager->inventory.facts;
 }
 
+/* The quarantine that closes the group, or NULL. */
+const Quarantine *manager_group_quarantine(const Manager *manager, uint32_t number);
+
 GroupState manager_group_state(const Manager *manager, uint32_t number);
 /* Borrowed; NULL: none. */
 const Assignment *manager_find_assignment(const Manager *manager, uint64_t id);
@@ -96,13 +105,14 @@ struct PlanResult {
         Refusal refusal;   /* REFUSAL_NONE: possible */
         char **devices;    /* addresses of all endpoints it comes to */
         char **companions; /* those of them that were not named */
+        char **differences; /* of a recover: what is not as it should be */
         uint32_t *groups;
         size_t n_groups;
 };
 
 void plan_result_done(PlanResult *result);
 
-/* What assign or release (request->verb) would do now; changes nothing, not even the audit trail. An assign needs no owner
+/* What assign, release or recover (request->verb) would do now; changes nothing, not even the audit trail. An assign needs no owner
  * here. For release, targets may be empty and the owner given, or the other way round. */
 int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
 
@@ -117,10 +127,13 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
  * is refused).
  * Somebody who has a device open ends it with REFUSAL_BUSY before anything is given back, unless request->wait.
  * manager_release_assignment(): of one assignment, as manager_release().
+ * manager_recover(): of root only. Brings what a keeper (daemon/keeper.h) has in the targets' groups back to what the database says, gives back
+ * what nobody keeps and a quarantine remembers, and ends the quarantines of these groups.
  * manager_open(): opens the devices (addresses; NULL: all) of an active assignment; the fds are in the ended operation. */
 int manager_assign(Manager *manager, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret);
 int manager_release(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret);
 int manager_release_assignment(Manager *manager, uint64_t id, bool wait, Caller *caller, Refusal *ret_refusal, Operation **ret);
+int manager_recover(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret);
 int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *caller, Refusal *ret_refusal, Operation **ret);
 
 /* Cancels an operation of the caller's uid (uid 0: of anybody's): one that waits ends at once, one that takes devices is undone, one
@@ -168,7 +181,7 @@ int manager_append_lease(Manager *manager, struct Lease *lease);
 /* Takes the assignment out of the table (and its lease with it), tells the observer, and frees it. */
 void manager_drop_assignment(Manager *manager, uint64_t id);
 
-/* Appends what the group's state means for somebody who wants it: owned, busy (also: others wait for it already), stuck. */
+/* Appends what the group's state means for somebody who wants it: owned, busy (also: others wait for it already), stuck, quarantined. */
 int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers);
 
 /* Appends vf-of-locked-pf for each VF of the group whose PF an assignment holds, or is about to. */

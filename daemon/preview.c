@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/assign.h"
+#include "daemon/recover-group.h"
 #include "daemon/release.h"
 
 /* Nobody has to be named to see what an assignment would do. */
@@ -15,6 +16,7 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret) {
         _cleanup_(plan_result_done) PlanResult result = {};
         _cleanup_(record_list_done) RecordList records = {};
         _cleanup_(release_set_done) ReleaseSet set = {};
+        _cleanup_(record_list_done) RecordList joined = {};
         const Request named = for_somebody(request);
         int r;
 
@@ -24,8 +26,10 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret) {
                         r = assign_plan(manager, &named, &records, &result);
                 else if (request->verb == VERB_RELEASE)
                         r = release_plan(manager, request, &set, &result);
+                else if (request->verb == VERB_RECOVER)
+                        r = recover_group_plan(manager, request, &joined, &result);
                 else
-                        r = refusal_set(&result.refusal, REFUSAL_NOT_SUPPORTED, "Only assign and release can be planned");
+                        r = refusal_set(&result.refusal, REFUSAL_NOT_SUPPORTED, "Only assign, release and recover can be planned");
         }
         if (r < 0)
                 return r;

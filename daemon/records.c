@@ -22,19 +22,94 @@ static DbRecord db_device(const DeviceRecord *record, char address[static PCI_AD
         };
 }
 
+/* What db_record_insert() and its like take. */
+typedef struct Rows {
+        DbRecord *items;
+        char (*addresses)[PCI_ADDRESS_STRING_MAX];
+} Rows;
+
+static void rows_done(Rows *rows) {
+        free(rows->items);
+        free(rows->addresses);
+}
+
+static int rows_make(const RecordList *records, Rows *ret) {
+        _cleanup_(rows_done) Rows rows = {
+                .items = calloc(records->n_items ?: 1, sizeof(DbRecord)),
+                .addresses = calloc(records->n_items ?: 1, PCI_ADDRESS_STRING_MAX),
+        };
+
+        if (!rows.items || !rows.addresses)
+                return -ENOMEM;
+        for (size_t i = 0; i < records->n_items; i++)
+                rows.items[i] = db_device(&records->items[i], rows.addresses[i]);
+        *ret = rows;
+        rows = (Rows) {};
+        return 0;
+}
+
+int records_insert(Db *db, DbRecordKeeper keeper, int64_t id, const RecordList *records) {
+        _cleanup_(rows_done) Rows rows = {};
+        int r;
+
+        r = rows_make(records, &rows);
+        if (r < 0)
+                return r;
+        return db_record_insert(db, keeper, id, rows.items, records->n_items);
+}
+
+static int record_fill(DeviceRecord *record, const DbRecord *row) {
+        int r;
+
+        r = pci_address_parse(row->address, &record->address);
+        if (r < 0)
+                return r;
+        record->identity = (PciIdentity) {
+                .vendor = (uint16_t) row->vendor,
+                .device = (uint16_t) row->device,
+                .subsystem_vendor = (uint16_t) row->subsystem_vendor,
+                .subsystem_device = (uint16_t) row->subsystem_device,
+                .class = row->class,
+                .revision = (uint8_t) row->revision,
+        };
+        record->group = row->group;
+        record->wanted = row->wanted;
+        r = string_copy(row->driver, &record->driver);
+        if (r < 0)
+                return r;
+        r = string_copy(row->override, &record->driver_override);
+        if (r < 0)
+                return r;
+        return string_copy(row->vfio_driver, &record->vfio_driver);
+}
+
+int records_load(const DbRecord *rows, size_t n_rows, RecordList *ret) {
+        _cleanup_(record_list_done) RecordList records = {};
+        int r;
+
+        records.items = calloc(n_rows ?: 1, sizeof(DeviceRecord));
+        if (!records.items)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_rows; i++) {
+                records.n_items++;
+                r = record_fill(&records.items[i], &rows[i]);
+                if (r < 0)
+                        return r;
+        }
+        *ret = records;
+        records = (RecordList) {};
+        return 0;
+}
+
 int records_journal_assignment(Db *db, Assignment *assignment) {
         const RecordList *records = &assignment->records;
-        _cleanup_free_ char (*addresses)[PCI_ADDRESS_STRING_MAX] = NULL;
-        _cleanup_free_ DbRecord *devices = NULL;
+        _cleanup_(rows_done) Rows rows = {};
         int64_t id;
         int r;
 
-        devices = calloc(records->n_items ?: 1, sizeof(DbRecord));
-        addresses = calloc(records->n_items ?: 1, PCI_ADDRESS_STRING_MAX);
-        if (!devices || !addresses)
-                return -ENOMEM;
-        for (size_t i = 0; i < records->n_items; i++)
-                devices[i] = db_device(&records->items[i], addresses[i]);
+        r = rows_make(records, &rows);
+        if (r < 0)
+                return r;
         r = db_assignment_insert(db, &(DbAssignment) {
                 .owner = assignment->owner,
                 .state = assignment_state_to_string(assignment->state),
@@ -43,7 +118,7 @@ int records_journal_assignment(Db *db, Assignment *assignment) {
                 .lease = assignment->lease,
                 .caller_uid = (int64_t) assignment->uid,
                 .created_usec = assignment->created_usec,
-        }, devices, records->n_items, &id);
+        }, rows.items, records->n_items, &id);
         if (r < 0)
                 return r;
         assignment->id = (uint64_t) id;

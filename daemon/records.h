@@ -4,6 +4,13 @@
 /* The records of assignments between memory, database and people. */
 
 #include "daemon/manager.h"
+#include "db/record.h"
+
+/* Adds the records to those of an assignment, reservation or quarantine, inside an open transaction. Returns 0 or a negative errno. */
+int records_insert(Db *db, DbRecordKeeper keeper, int64_t id, const RecordList *records);
+
+/* Rows as records. The caller owns *ret. Returns 0, -ENOMEM, or -EINVAL for a row that is none. */
+int records_load(const DbRecord *rows, size_t n_rows, RecordList *ret);
 
 /* Inserts the assignment's rows in the open transaction; it gets its id. */
 int records_journal_assignment(Db *db, Assignment *assignment);

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
+#include "daemon/drift.h"
+#include "daemon/failed-undo.h"
 #include "daemon/leftover.h"
 #include "daemon/records.h"
 #include "db/assignment.h"
@@ -73,49 +75,6 @@ bool recovery_awaits_device(const Recovery *recovery, const PciAddress *address)
         return false;
 }
 
-static int record_fill(DeviceRecord *record, const DbRecord *row) {
-        int r;
-
-        r = pci_address_parse(row->address, &record->address);
-        if (r < 0)
-                return r;
-        record->identity = (PciIdentity) {
-                .vendor = (uint16_t) row->vendor,
-                .device = (uint16_t) row->device,
-                .subsystem_vendor = (uint16_t) row->subsystem_vendor,
-                .subsystem_device = (uint16_t) row->subsystem_device,
-                .class = row->class,
-                .revision = (uint8_t) row->revision,
-        };
-        record->group = row->group;
-        record->wanted = row->wanted;
-        r = string_copy(row->driver, &record->driver);
-        if (r < 0)
-                return r;
-        r = string_copy(row->override, &record->driver_override);
-        if (r < 0)
-                return r;
-        return string_copy(row->vfio_driver, &record->vfio_driver);
-}
-
-static int load_records(const DbRecord *devices, size_t n_devices, RecordList *ret) {
-        _cleanup_(record_list_done) RecordList records = {};
-        int r;
-
-        records.items = calloc(n_devices ?: 1, sizeof(DeviceRecord));
-        if (!records.items)
-                return -ENOMEM;
-        for (size_t i = 0; i < n_devices; i++) {
-                records.n_items++;
-                r = record_fill(&records.items[i], &devices[i]);
-                if (r < 0)
-                        return r;
-        }
-        *ret = records;
-        records = (RecordList) {};
-        return 0;
-}
-
 static int note_rebooted(Recovery *recovery, uint64_t id) {
         uint64_t *ids;
 
@@ -134,7 +93,7 @@ static int on_assignment(const DbAssignment *row, const DbRecord *devices, size_
         const Request request = { .owner = (char *) row->owner, .label = (char *) row->label, .caller = { .uid = (uid_t) row->caller_uid } };
         int r;
 
-        r = load_records(devices, n_devices, &records);
+        r = records_load(devices, n_devices, &records);
         if (r < 0)
                 return r;
         r = assignment_new(&request, &records, backend_from_string(row->backend), &assignment);
@@ -272,6 +231,8 @@ static int recover_journal_end(Operation *operation, void *userdata) {
         else
                 r = db_assignment_set_state(manager->db, (int64_t) assignment->id, assignment->state == ASSIGNMENT_ASSIGNING ? "undone" : "ended",
                                             operation->finished_usec, operation->outcome.message);
+        if (r >= 0 && assignment->state == ASSIGNMENT_ASSIGNING)
+                r = failed_undo_quarantine(manager, operation, &assignment->records, /* all_steps= */ true);
         if (r < 0)
                 return r;
         r = records_addresses(&assignment->records, &devices);
@@ -450,6 +411,7 @@ static int await_workers(Recovery *recovery) {
 static int on_ready(sd_event_source *source, void *userdata) {
         Recovery *recovery = userdata;
 
+        drift_watch_start(recovery->manager->drift);
         if (recovery->manager->observer.ready)
                 recovery->manager->observer.ready(recovery->manager->observer.userdata);
         return 0;

@@ -279,6 +279,18 @@ static void on_operation_removed(void *userdata, const Operation *operation) {
         groups_changed(announcer, operation->groups, operation->n_groups);
 }
 
+static void on_drift(void *userdata, const Drift *drift, const char *foreign) {
+        Announcer *announcer = userdata;
+        char detail[512];
+
+        if (!announcer->enabled)
+                return;
+        (void) snprintf(detail, sizeof(detail), "%s%s%s", drift->detail, foreign ? "; this may be the doing of " : "", foreign ?: "");
+        complain(sd_bus_emit_signal(announcer->bus->bus, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "Drift", "soos",
+                                    drift_code_to_string(drift->code), PATH_OF_NUMBER(ASSIGND_GROUP_PREFIX, drift->group),
+                                    PATH_OF_DEVICE(&drift->address), detail), ASSIGND_MANAGER_PATH);
+}
+
 const ManagerObserver announcer_callbacks = {
         .device_changed = on_device_changed,
         .group_changed = on_group_changed,
@@ -288,6 +300,7 @@ const ManagerObserver announcer_callbacks = {
         .operation_added = on_operation_added,
         .operation_changed = on_operation_changed,
         .operation_removed = on_operation_removed,
+        .drift = on_drift,
 };
 
 int announcer_new(Bus *bus, Announcer **ret) {

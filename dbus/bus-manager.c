@@ -83,6 +83,7 @@ const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Unreserve", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_not_supported,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Recover", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_recover, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", NULL, NULL, method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Rescan", NULL, NULL, method_rescan, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListAudit", SD_BUS_ARGS("t", after, "a{sv}", filter, "u", max), SD_BUS_RESULT("a(ta{sv})", rows), method_list_audit,

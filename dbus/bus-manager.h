@@ -19,6 +19,7 @@ int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_assign(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_assign_with_lease(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* bus-audit.c */

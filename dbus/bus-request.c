@@ -156,6 +156,36 @@ int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return reply_at_end(bus, m, operation, given.timeout_usec, NULL, NULL);
 }
 
+int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Bus *bus = userdata;
+        _cleanup_(request_done) Request request = { .verb = VERB_RECOVER };
+        _cleanup_(refusal_done) Refusal refusal = {};
+        RequestOptions given = { .timeout_usec = ASSIGND_TIMEOUT_USEC_DEFAULT };
+        const Option options[] = { { "timeout_usec", OPTION_U64, &given.timeout_usec } };
+        Operation *operation;
+        int r;
+
+        r = string_array_read(m, "targets", &request.targets, error);
+        if (r < 0)
+                return r;
+        r = options_read(m, options, ELEMENTSOF(options), error);
+        if (r < 0)
+                return r;
+        r = request_complete(bus, m, &given, NULL, &request, error);
+        if (r < 0)
+                return r;
+        r = reply_check_room(bus, m);
+        if (r != 0)
+                return r;
+
+        r = manager_recover(bus->manager, &request, &refusal, &operation);
+        if (r < 0)
+                return error_reply_errno(m, r, "The recovery cannot be begun");
+        if (refusal.code != REFUSAL_NONE)
+                return error_reply_refusal(m, &refusal);
+        return reply_at_end(bus, m, operation, given.timeout_usec, NULL, NULL);
+}
+
 static bool step_has_device(StepKind kind) {
         return kind == STEP_SET_OVERRIDE || kind == STEP_UNBIND || kind == STEP_BIND || kind == STEP_OPEN_CDEV || kind == STEP_OPEN_DEVICE;
 }
@@ -246,6 +276,9 @@ static int append_plan(sd_bus_message *m, const PlanResult *result) {
         r = encode_strv(m, "companions", result->companions);
         if (r < 0)
                 return r;
+        r = encode_strv(m, "differences", result->differences);
+        if (r < 0)
+                return r;
         r = encode_u32_array(m, "groups", result->groups, result->n_groups);
         if (r < 0)
                 return r;
@@ -275,8 +308,8 @@ static int plan_read(Bus *bus, sd_bus_message *m, Request *request, sd_bus_error
         if (r < 0)
                 return r;
         request->verb = verb_from_string(verb);
-        if (request->verb != VERB_ASSIGN && request->verb != VERB_RELEASE)
-                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "The verb is neither \"assign\" nor \"release\"");
+        if (request->verb != VERB_ASSIGN && request->verb != VERB_RELEASE && request->verb != VERB_RECOVER)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "The verb is none of \"assign\", \"release\" and \"recover\"");
 
         r = string_array_read(m, "targets", &request->targets, error);
         if (r < 0)

@@ -164,17 +164,10 @@ static int find_of_record(const DeviceRecord *record, const Facts *facts, const 
         return r;
 }
 
-static const DeviceRecord *find_record(const RecordList *records, const PciAddress *address) {
-        for (size_t i = 0; i < records->n_items; i++)
-                if (pci_address_compare(&records->items[i].address, address) == 0)
-                        return &records->items[i];
-        return NULL;
-}
-
-/* Numbers are reused: it is the group that the holder has if a recorded member is still in it. */
+/* Numbers are reused: it is the group that the keeper has if a recorded member is still in it. */
 static bool is_held_group(const RecordList *records, const Group *group) {
         for (size_t i = 0; i < group->n_devices; i++) {
-                const DeviceRecord *record = find_record(records, &group->devices[i]->address);
+                const DeviceRecord *record = record_list_find(records, &group->devices[i]->address);
 
                 if (record && record->group == group->number && pci_identity_equal(&record->identity, &group->devices[i]->identity))
                         return true;
@@ -200,7 +193,7 @@ static int find_of_members(const RecordList *records, const Group *group, DriftL
         for (size_t i = 0; i < group->n_devices; i++) {
                 int r;
 
-                if (find_record(records, &group->devices[i]->address))
+                if (record_list_find(records, &group->devices[i]->address))
                         continue;
                 r = find_of_unrecorded(group->devices[i], list);
                 if (r < 0)

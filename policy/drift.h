@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Drift: the kernel's state differs from what assignd left. What a holder (an assignment or a reservation) has is known from its
+/* Drift: the kernel's state differs from what assignd left. What a keeper (an assignment or a reservation) has is known from its
  * records: every recorded device is there, is the same, in its group, on its VFIO driver under an override that names it; the
  * other members of the group are on no driver that the kernel would not let stay. */
 
@@ -25,7 +25,7 @@ DriftCode drift_code_from_string(const char *s);
 
 typedef struct Drift {
         DriftCode code;
-        uint32_t group; /* the one that the holder has */
+        uint32_t group; /* the one that the keeper has */
         PciAddress address;
         char *detail; /* one sentence for people */
         bool isolation_at_stake; /* a member of a held group is on a host driver (or may be): nobody may use the group until an administrator acted */
@@ -44,7 +44,7 @@ typedef struct VfOf {
         PciAddress physfn;
 } VfOf;
 
-/* Everything in which `facts` differ from what the holder of `records` has; `vfs` (may be NULL) are those of its devices that were seen
+/* Everything in which `facts` differ from what the keeper of `records` has; `vfs` (may be NULL) are those of its devices that were seen
  * as VFs. A group of the same number without any recorded device is another group, not one that strangers joined. The caller
  * owns *ret. Returns 0 or -ENOMEM. */
 int drift_find(const RecordList *records, const Facts *facts, const VfOf *vfs, size_t n_vfs, DriftList *ret);

@@ -255,28 +255,55 @@ int plan_release(const RecordList *records, const Facts *facts, Plan *ret) {
         return plan_return(records, facts, /* was_usable= */ true, ret);
 }
 
+int plan_append(Plan *plan, Plan *more) {
+        unsigned first_phase = plan->n_steps > 0 ? plan->steps[plan->n_steps - 1].phase + 1 : 0;
+        Step *steps;
+
+        steps = reallocarray(plan->steps, (plan->n_steps + more->n_steps) ?: 1, sizeof(Step));
+        if (!steps)
+                return -ENOMEM;
+        plan->steps = steps;
+        for (size_t i = 0; i < more->n_steps; i++) {
+                steps[plan->n_steps] = more->steps[i];
+                steps[plan->n_steps++].phase += first_phase;
+        }
+        free(more->steps);
+        *more = (Plan){};
+        return 0;
+}
+
+static int add_if_it_differs(RecordList *differing, const DeviceRecord *record, const Facts *facts) {
+        _cleanup_(record_done) DeviceRecord now = {};
+        const Device *device = facts_find_device(facts, &record->address);
+        int r;
+
+        if (!device || !pci_identity_equal(&device->identity, &record->identity))
+                return 0;
+        if (string_equal(device->driver, record->vfio_driver) && string_equal(device->driver_override, record->vfio_driver))
+                return 0;
+        r = record_make(device, record->wanted, record->vfio_driver, &now);
+        if (r < 0)
+                return r;
+        return record_list_add(differing, &now);
+}
+
+int plan_hold(const RecordList *records, const Facts *facts, Plan *ret) {
+        _cleanup_(record_list_done) RecordList differing = {};
+        int r;
+
+        for (size_t i = 0; i < records->n_items; i++) {
+                r = add_if_it_differs(&differing, &records->items[i], facts);
+                if (r < 0)
+                        return r;
+        }
+        return plan_assign(&differing, NULL, ret);
+}
+
 static bool draft_checks_group(const Draft *draft, uint32_t group) {
         for (size_t i = 0; i < draft->plan.n_steps; i++)
                 if (draft->plan.steps[i].group == group)
                         return true;
         return false;
-}
-
-/* Moves the steps of `plan` behind those of the draft. */
-static int draft_append_plan(Draft *draft, Plan *plan) {
-        Step *grown;
-
-        grown = reallocarray(draft->plan.steps, draft->plan.n_steps + plan->n_steps, sizeof(Step));
-        if (!grown)
-                return -ENOMEM;
-        draft->plan.steps = grown;
-        for (size_t i = 0; i < plan->n_steps; i++) {
-                plan->steps[i].phase += draft->phase;
-                grown[draft->plan.n_steps++] = plan->steps[i];
-        }
-        free(plan->steps);
-        *plan = (Plan){};
-        return 0;
 }
 
 int plan_check_holders_first(Plan *plan, bool wait) {
@@ -294,7 +321,7 @@ int plan_check_holders_first(Plan *plan, bool wait) {
                 return 0;
 
         draft_next_phase(&draft);
-        r = draft_append_plan(&draft, plan);
+        r = plan_append(&draft.plan, plan);
         if (r < 0)
                 return r;
         draft_take(&draft, plan);

@@ -50,6 +50,7 @@ typedef struct DeviceRecord {
         char *driver;          /* NULL: none */
         char *driver_override; /* NULL: none */
         char *vfio_driver;     /* what it is given */
+        bool is_new;           /* it joined the group of a keeper later, and has no row yet */
 } DeviceRecord;
 
 typedef struct RecordList {
@@ -62,6 +63,21 @@ void record_list_done(RecordList *list);
 /* Records the endpoints of a selection as they are now, each to be given `vfio_driver`. The caller owns what is in *ret.
  * Returns 0 or -ENOMEM. */
 int record_selection(const Selection *selection, const char *vfio_driver, RecordList *ret);
+
+/* Appends a copy of one, or of all of `group`, in its place by address; one that is there already is not added again. Returns 0 or
+ * -ENOMEM. */
+int record_list_add(RecordList *list, const DeviceRecord *record);
+int record_list_add_group(RecordList *list, const RecordList *records, uint32_t group);
+
+/* Takes it out and frees it, if it is there. */
+void record_list_remove(RecordList *list, const PciAddress *address);
+
+/* NULL: there is none; borrowed. */
+const DeviceRecord *record_list_find(const RecordList *list, const PciAddress *address);
+
+/* What `device` is now, to be given `vfio_driver`. To be freed as a list's items are: with record_done(). Returns 0 or -ENOMEM. */
+int record_make(const Device *device, bool wanted, const char *vfio_driver, DeviceRecord *ret);
+void record_done(DeviceRecord *record);
 
 /* The steps that take the recorded devices off the host, each kind in a phase of its own: (load `module` if not NULL,) the
  * override of every endpoint of every group, then unbind, then bind. The override is set even where facts say that it is
@@ -85,6 +101,14 @@ int plan_give_back(const RecordList *records, const Facts *facts, Plan *ret);
  * is its VFIO driver always leaves it and comes back: only an unbind that has returned proves that nobody holds the device
  * (drivers/vfio/vfio_main.c, vfio_unregister_group_dev), and the group must not go to anybody else before. */
 int plan_release(const RecordList *records, const Facts *facts, Plan *ret);
+
+/* The steps that bring the recorded devices back to what their keeper has (their VFIO driver, under an override that names it),
+ * from wherever they are now: the overrides of all that differ, then unbind, then bind, as in plan_assign(). A device that is as
+ * it should be, is gone, or is another one now, is left alone. Returns 0 or -ENOMEM. */
+int plan_hold(const RecordList *records, const Facts *facts, Plan *ret);
+
+/* Moves the steps of `more` (left empty) behind those of `plan`, in phases of their own. Returns 0 or -ENOMEM. */
+int plan_append(Plan *plan, Plan *more);
 
 /* The value of STEP_CHECK_HOLDERS where what is found is told, and waited for. */
 #define PLAN_WAIT "wait"

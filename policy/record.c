@@ -2,10 +2,11 @@
 #include "policy/plan.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/strutil.h"
 
-static void device_record_done(DeviceRecord *record) {
+void record_done(DeviceRecord *record) {
         free(record->driver);
         free(record->driver_override);
         free(record->vfio_driver);
@@ -14,12 +15,12 @@ static void device_record_done(DeviceRecord *record) {
 
 void record_list_done(RecordList *list) {
         for (size_t i = 0; i < list->n_items; i++)
-                device_record_done(&list->items[i]);
+                record_done(&list->items[i]);
         free(list->items);
         *list = (RecordList){};
 }
 
-static int device_record_fill(const Device *device, bool wanted, const char *vfio_driver, DeviceRecord *record) {
+static int record_fill(const Device *device, bool wanted, const char *vfio_driver, DeviceRecord *record) {
         int r;
 
         record->address = device->address;
@@ -32,6 +33,81 @@ static int device_record_fill(const Device *device, bool wanted, const char *vfi
                 r = string_copy(device->driver_override, &record->driver_override);
         if (r >= 0)
                 r = string_copy(vfio_driver, &record->vfio_driver);
+        return r;
+}
+
+int record_make(const Device *device, bool wanted, const char *vfio_driver, DeviceRecord *ret) {
+        _cleanup_(record_done) DeviceRecord record = {};
+        int r;
+
+        r = record_fill(device, wanted, vfio_driver, &record);
+        if (r < 0)
+                return r;
+        *ret = record;
+        record = (DeviceRecord){};
+        return 0;
+}
+
+static int record_copy(const DeviceRecord *record, DeviceRecord *ret) {
+        _cleanup_(record_done) DeviceRecord copy = *record;
+        int r;
+
+        copy.driver = copy.driver_override = copy.vfio_driver = NULL;
+        r = string_copy(record->driver, &copy.driver);
+        if (r >= 0)
+                r = string_copy(record->driver_override, &copy.driver_override);
+        if (r >= 0)
+                r = string_copy(record->vfio_driver, &copy.vfio_driver);
+        if (r < 0)
+                return r;
+        *ret = copy;
+        copy = (DeviceRecord){};
+        return 0;
+}
+
+const DeviceRecord *record_list_find(const RecordList *list, const PciAddress *address) {
+        for (size_t i = 0; i < list->n_items; i++)
+                if (pci_address_compare(&list->items[i].address, address) == 0)
+                        return &list->items[i];
+        return NULL;
+}
+
+int record_list_add(RecordList *list, const DeviceRecord *record) {
+        DeviceRecord copy, *items;
+        size_t at = list->n_items;
+        int r;
+
+        if (record_list_find(list, &record->address))
+                return 0;
+        items = reallocarray(list->items, list->n_items + 1, sizeof(DeviceRecord));
+        if (!items)
+                return -ENOMEM;
+        list->items = items;
+        r = record_copy(record, &copy);
+        if (r < 0)
+                return r;
+        for (; at > 0 && pci_address_compare(&items[at - 1].address, &copy.address) > 0; at--)
+                items[at] = items[at - 1];
+        items[at] = copy;
+        list->n_items++;
+        return 0;
+}
+
+void record_list_remove(RecordList *list, const PciAddress *address) {
+        for (size_t i = 0; i < list->n_items; i++)
+                if (pci_address_compare(&list->items[i].address, address) == 0) {
+                        record_done(&list->items[i]);
+                        memmove(list->items + i, list->items + i + 1, (--list->n_items - i) * sizeof(DeviceRecord));
+                        return;
+                }
+}
+
+int record_list_add_group(RecordList *list, const RecordList *records, uint32_t group) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < records->n_items; i++)
+                if (records->items[i].group == group)
+                        r = record_list_add(list, &records->items[i]);
         return r;
 }
 
@@ -53,7 +129,7 @@ int record_selection(const Selection *selection, const char *vfio_driver, Record
         while (list.n_items < n) {
                 bool wanted = wanted_is_next(selection, w, c);
                 const Device *device = wanted ? selection->wanted[w++] : selection->companions[c++];
-                int r = device_record_fill(device, wanted, vfio_driver, &list.items[list.n_items++]);
+                int r = record_fill(device, wanted, vfio_driver, &list.items[list.n_items++]);
 
                 if (r < 0)
                         return r;

@@ -13,6 +13,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_RESERVE] = "reserve",
         [VERB_UNRESERVE] = "unreserve",
         [VERB_RECOVER] = "recover",
+        [VERB_GUARD] = "guard",
 };
 
 const char *verb_to_string(Verb verb) {
@@ -170,10 +171,12 @@ static int check_presence(const Request *request, Refusal *refusal) {
                 break;
         case VERB_RESERVE:
         case VERB_UNRESERVE:
+        case VERB_RECOVER:
                 break;
         case VERB_OPEN:
-        case VERB_RECOVER:
                 return 0;
+        case VERB_GUARD:
+                return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "Groups are guarded by assignd itself");
         case _VERB_MAX:
         case _VERB_INVALID:
                 return -EINVAL;

@@ -28,6 +28,7 @@ static const struct {
         { MANAGER, "Release", "sa{sv}" },
         { MANAGER, "Reserve", "asa{sv}" },
         { MANAGER, "Unreserve", "asa{sv}" },
+        { MANAGER, "Recover", "asa{sv}" },
         { MANAGER, "Reload", "" },
         { MANAGER, "Rescan", "" },
         { MANAGER, "ListAudit", "ta{sv}u" },
@@ -133,7 +134,7 @@ START_TEST(every_method_was_tried) {
                         n++;
                 }
         }
-        ck_assert_uint_eq(n, 21);
+        ck_assert_uint_eq(n, 22);
 }
 END_TEST
 

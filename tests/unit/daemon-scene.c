@@ -95,6 +95,10 @@ static void on_operation_removed(void *userdata, const Operation *operation) {
         hear("operation-removed %" PRIu64 " %s", operation->id, operation_state_word(operation));
 }
 
+static void on_drift(void *userdata, const Drift *drift, const char *foreign) {
+        hear("drift %s %s%s%s", drift_code_to_string(drift->code), PCI_ADDRESS_FORMAT(&drift->address), foreign ? " by " : "", foreign ?: "");
+}
+
 static const ManagerObserver observer = {
         .ready = on_ready,
         .device_changed = on_device_changed,
@@ -105,6 +109,7 @@ static const ManagerObserver observer = {
         .operation_added = on_operation_added,
         .operation_changed = on_operation_changed,
         .operation_removed = on_operation_removed,
+        .drift = on_drift,
 };
 
 unsigned count_heard(const char *line) {
@@ -147,7 +152,7 @@ void scene_set_boot_id(const char *boot_id) {
 }
 
 static void make_paths(void) {
-        static const char *const directories[] = { "state", "proc", "proc/sys", "proc/sys/kernel", "proc/sys/kernel/random" };
+        static const char *const directories[] = { "state", "proc", "proc/sys", "proc/sys/kernel", "proc/sys/kernel/random", "driverctl.d", "run" };
         DaemonScene *s = &daemon_scene;
 
         for (size_t i = 0; i < ELEMENTSOF(directories); i++)
@@ -157,6 +162,8 @@ static void make_paths(void) {
         s->dev_path = join(s->tree->path, "dev");
         s->uevent_path = join(s->tree->path, "simk/uevents");
         s->proc_path = join(s->tree->path, "proc");
+        s->driverctl_path = join(s->tree->path, "driverctl.d");
+        s->run_path = join(s->tree->path, "run");
         scene_set_boot_id("01234567-89ab-cdef-0123-456789abcdef\n");
 }
 
@@ -169,6 +176,8 @@ static void forget_host(void) {
         free(TAKE_PTR(s->dev_path));
         free(TAKE_PTR(s->uevent_path));
         free(TAKE_PTR(s->proc_path));
+        free(TAKE_PTR(s->driverctl_path));
+        free(TAKE_PTR(s->run_path));
 }
 
 static void make_host(int (*make)(int root_fd), bool iommufd) {
@@ -183,6 +192,8 @@ static void make_host(int (*make)(int root_fd), bool iommufd) {
                 .sysfs_path = s->tree->path,
                 .dev_path = s->dev_path,
                 .proc_path = s->proc_path,
+                .driverctl_path = s->driverctl_path,
+                .run_path = s->run_path,
                 .state_directory = s->state_directory,
                 .worker_path = "/proc/self/exe",
                 .pci_ids_path = "/dev/null",
@@ -363,6 +374,8 @@ Request make_request(Verb verb, const char *owner, ...) {
 static int carry_out(Request *request, Refusal *refusal, Operation **ret) {
         int lease_fd = -EBADF;
 
+        if (request->verb == VERB_RECOVER)
+                return manager_recover(daemon_scene.manager, request, refusal, ret);
         return request->verb == VERB_ASSIGN ? manager_assign(daemon_scene.manager, request, &lease_fd, refusal, ret)
                                             : manager_release(daemon_scene.manager, request, refusal, ret);
 }

@@ -19,7 +19,7 @@ extern const PciAddress nic, mate, single, bridged[3], pf, vf;
 typedef struct DaemonScene {
         TreeGen *tree;
         int root; /* of the tree, borrowed from it */
-        char *state_directory, *proc_path, *dev_path, *uevent_path, *database_path;
+        char *state_directory, *proc_path, *dev_path, *uevent_path, *database_path, *driverctl_path, *run_path;
         Config config;
         sd_event *event;
         Manager *manager;

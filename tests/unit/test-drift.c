@@ -210,6 +210,60 @@ START_TEST(a_drift_is_known_again_and_another_is_not) {
 }
 END_TEST
 
+static void assert_hold(const char *expected) {
+        _cleanup_(plan_done) Plan plan = {};
+        _cleanup_free_ char *text = NULL;
+
+        machine_link(&facts);
+        ck_assert_int_eq(plan_hold(&records, &facts, &plan), 0);
+        text = machine_plan_text(&plan);
+        ck_assert_str_eq(text, expected);
+        for (size_t i = 0; i < plan.n_steps; i++)
+                ck_assert_int_eq(machine_apply(&facts, &plan.steps[i], NULL), 0);
+        assert_drift("");
+}
+
+START_TEST(what_drifted_comes_back_to_its_keeper) {
+        assert_hold("");
+        machine_set_override(&facts, NIC0, NULL);
+        machine_set_driver(&facts, NIC0, "e1000e");
+        machine_set_driver(&facts, NIC1, NULL);
+        machine_set_override(&facts, SINGLE, "none");
+        assert_hold("set-override 0000:01:00.0 vfio-pci\nset-override 0000:02:00.0 vfio-pci\nset-override 0000:02:00.1 vfio-pci\n--\n"
+                    "unbind 0000:02:00.0 e1000e\n--\n"
+                    "bind 0000:02:00.0 vfio-pci\nbind 0000:02:00.1 vfio-pci\n");
+}
+END_TEST
+
+START_TEST(what_is_gone_or_another_device_is_not_brought_back) {
+        _cleanup_(plan_done) Plan plan = {};
+
+        drop(NIC1);
+        machine_device(&facts, NIC0)->identity.device = 0x1533;
+        machine_set_driver(&facts, NIC0, "igb");
+        machine_link(&facts);
+        ck_assert_int_eq(plan_hold(&records, &facts, &plan), 0);
+        ck_assert_uint_eq(plan.n_steps, 0);
+}
+END_TEST
+
+START_TEST(records_of_groups_are_gathered_once_each_in_order) {
+        _cleanup_(record_list_done) RecordList list = {};
+
+        ck_assert_int_eq(record_list_add_group(&list, &records, GROUP), 0);
+        ck_assert_uint_eq(list.n_items, 2);
+        ck_assert_int_eq(record_list_add_group(&list, &records, 13), 0);
+        ck_assert_int_eq(record_list_add_group(&list, &records, GROUP), 0);
+        ck_assert_uint_eq(list.n_items, records.n_items);
+        for (size_t i = 0; i < records.n_items; i++) {
+                ck_assert_int_eq(pci_address_compare(&list.items[i].address, &records.items[i].address), 0);
+                ck_assert_pstr_eq(list.items[i].driver_override, records.items[i].driver_override);
+                ck_assert_ptr_ne(list.items[i].vfio_driver, records.items[i].vfio_driver);
+                ck_assert_ptr_eq(record_list_find(&list, &records.items[i].address), &list.items[i]);
+        }
+}
+END_TEST
+
 START_TEST(codes_have_their_words) {
         for (DriftCode code = 0; code < _DRIFT_CODE_MAX; code++)
                 ck_assert_int_eq(drift_code_from_string(drift_code_to_string(code)), code);
@@ -232,6 +286,9 @@ int main(void) {
                 a_group_that_only_has_the_number_was_not_joined,
                 the_number_of_vfs_is_watched_on_both_sides,
                 a_drift_is_known_again_and_another_is_not,
+                what_drifted_comes_back_to_its_keeper,
+                what_is_gone_or_another_device_is_not_brought_back,
+                records_of_groups_are_gathered_once_each_in_order,
                 codes_have_their_words,
         };
 

@@ -142,7 +142,9 @@ START_TEST(each_verb_asks_for_what_it_needs) {
                 { VERB_UNRESERVE, false, true, REFUSAL_NONE, NULL },
                 { VERB_UNRESERVE, false, false, REFUSAL_INVALID_TARGET, "No target" },
                 { VERB_OPEN, true, false, REFUSAL_NONE, NULL },
-                { VERB_RECOVER, false, false, REFUSAL_NONE, NULL },
+                { VERB_RECOVER, false, true, REFUSAL_NONE, NULL },
+                { VERB_RECOVER, false, false, REFUSAL_INVALID_TARGET, "No target" },
+                { VERB_GUARD, false, true, REFUSAL_NOT_SUPPORTED, "by assignd itself" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
