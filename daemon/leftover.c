@@ -12,6 +12,8 @@
 static void leftover_done(Leftover *leftover) {
         sd_event_source_disable_unref(leftover->source);
         safe_close(leftover->pidfd);
+        look_free(leftover->look);
+        holding_list_done(&leftover->holdings);
         free(leftover->owner);
         caller_done(&leftover->caller);
         free(leftover->groups);
@@ -93,6 +95,30 @@ int leftover_open_worker(Leftover *leftover, const WorkerLauncher *launcher) {
         if (!leftover->same_boot || leftover->worker_pid <= 0)
                 return 0;
         return worker_watch_leftover(launcher, leftover->worker_pid, leftover->worker_start_time, &leftover->pidfd);
+}
+
+static void on_looked(HoldingList *found, int error, void *userdata) {
+        Leftover *leftover = userdata;
+        _cleanup_free_ char *text = NULL;
+
+        holding_list_done(&leftover->holdings);
+        leftover->holdings = *found;
+        *found = (HoldingList) {};
+        leftover->look = look_free(leftover->look);
+        if (error < 0)
+                log_warning_errno(error, "Failed to find out who holds up operation %" PRIi64 " of an earlier daemon: %m", leftover->id);
+        else if (holding_list_describe(&leftover->holdings, &text) >= 0)
+                log_warning("Operation %" PRIi64 " of an earlier daemon is held up: %s", leftover->id, text);
+}
+
+void leftover_look(Leftover *leftover, sd_event *event, const WorkerLauncher *launcher) {
+        int r;
+
+        if (leftover->n_groups == 0 || leftover->look)
+                return;
+        r = look_new(event, launcher, leftover->groups, leftover->n_groups, on_looked, leftover, &leftover->look);
+        if (r < 0)
+                log_warning_errno(r, "Failed to look who holds up operation %" PRIi64 " of an earlier daemon: %m", leftover->id);
 }
 
 int leftover_interrupt(Db *db, const Leftover *leftover, const char *reason) {

@@ -10,7 +10,11 @@
 #define LIMIT_WAITING 128U
 #define LIMIT_ASSIGNMENTS 4096U
 
-/* Whether `operation`, which is in the manager's list and was not begun, may be: REFUSAL_LIMITS_EXCEEDED if its caller has too many
+/* Operations of all callers that the kernel does not answer, each of which costs a process that nobody can end. */
+#define LIMIT_STUCK 32U
+
+/* Whether `operation`, which is in the manager's list and was not begun, may be: REFUSAL_LIMITS_EXCEEDED if LIMIT_STUCK operations are stuck
+ * (workers that an earlier daemon left included), whosever they are, if its caller has too many
  * operations that have not ended, or, for an assign, too many assignments. Returns 0 or -ENOMEM. */
 int limits_check_operations(const Manager *manager, const Operation *operation, Refusal *refusal);
 

@@ -329,8 +329,7 @@ int manager_check_state(const Manager *manager, uint32_t number, BlockerList *bl
                         return r;
         }
         if (recovery_awaits_group(manager->recovery, number))
-                return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
-                                        "Group %" PRIu32 " waits for a worker of an earlier assignd, which the kernel has not let go", number);
+                return recovery_add_blocker(manager->recovery, number, blockers);
         if (!operation && !assignment && assignment_table_find_group(&manager->assignments, number))
                 return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
                                         "Group %" PRIu32 " waits to be given back from an assignment that an earlier assignd left half-way", number);

@@ -49,6 +49,27 @@ bool recovery_awaits_group(const Recovery *recovery, uint32_t number) {
         return false;
 }
 
+size_t recovery_count_awaited(const Recovery *recovery) {
+        return recovery ? recovery->n_awaited : 0;
+}
+
+int recovery_add_blocker(const Recovery *recovery, uint32_t number, BlockerList *blockers) {
+        _cleanup_free_ char *text = NULL;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && !text && i < recovery->leftovers.n_items; i++) {
+                const Leftover *leftover = &recovery->leftovers.items[i];
+
+                if (leftover->pidfd >= 0 && leftover->holdings.n_items > 0 && leftover_has_group(leftover, number))
+                        r = holding_list_describe(&leftover->holdings, &text);
+        }
+        if (r < 0)
+                return r;
+        return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
+                                "Group %" PRIu32 " waits for a worker of an earlier assignd, which the kernel has not let go%s%s", number,
+                                text ? "; " : "", text ?: "");
+}
+
 static bool records_have(const RecordList *records, const PciAddress *address) {
         for (size_t i = 0; i < records->n_items; i++)
                 if (pci_address_compare(&records->items[i].address, address) == 0)
@@ -377,6 +398,7 @@ static int on_worker_ended(sd_event_source *source, int fd, uint32_t events, voi
                 log_notice("The worker of operation %" PRIi64 " of an earlier daemon has ended", leftover->id);
                 leftover->source = sd_event_source_disable_unref(leftover->source);
                 leftover->pidfd = safe_close(leftover->pidfd);
+                leftover->look = look_free(leftover->look);
                 recovery->n_awaited--;
                 say_leftover_groups(recovery, i);
                 break;
@@ -404,6 +426,7 @@ static int await_workers(Recovery *recovery) {
                 if (r < 0)
                         return r;
                 recovery->n_awaited++;
+                leftover_look(leftover, recovery->manager->event, &recovery->manager->context.launcher);
         }
         return 0;
 }

@@ -31,3 +31,9 @@ bool recovery_awaits_group(const Recovery *recovery, uint32_t number);
 
 /* The same for a device of an assignment. */
 bool recovery_awaits_device(const Recovery *recovery, const PciAddress *address);
+
+/* How many leftover workers still run; 0 for NULL. */
+size_t recovery_count_awaited(const Recovery *recovery);
+
+/* Appends the blocker `stuck` for such a group, with who holds it up as far as that is known. Returns 0 or -ENOMEM. */
+int recovery_add_blocker(const Recovery *recovery, uint32_t number, BlockerList *blockers);

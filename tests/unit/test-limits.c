@@ -79,5 +79,26 @@ START_TEST(only_so_many_assignments_are_one_callers) {
 }
 END_TEST
 
+START_TEST(while_too_many_are_stuck_nothing_is_begun_but_what_the_daemon_does_itself) {
+        _cleanup_(refusal_done) Refusal refusal = {}, own = {};
+        Operation asked = { .request = { .verb = VERB_RELEASE, .caller = { .uid = 0, .bus_name = (char *) ":1.7" } } }, stuck = { .stuck = true }, runs = {};
+        Operation *running[LIMIT_STUCK + 1];
+        Manager many = { .queue = { .running = running, .n_running = ELEMENTSOF(running) } };
+
+        for (unsigned i = 0; i < LIMIT_STUCK; i++)
+                running[i] = &stuck;
+        running[0] = running[LIMIT_STUCK] = &runs;
+        ck_assert_int_eq(limits_check_operations(&many, &asked, &refusal), 0);
+        ck_assert_uint_eq(refusal.code, REFUSAL_NONE);
+        running[0] = &stuck;
+        ck_assert_int_eq(limits_check_operations(&many, &asked, &refusal), 0);
+        ck_assert_uint_eq(refusal.code, REFUSAL_LIMITS_EXCEEDED);
+        ck_assert_ptr_nonnull(strstr(refusal.message, "32 operations are stuck"));
+        asked.request.caller.bus_name = NULL;
+        ck_assert_int_eq(limits_check_operations(&many, &asked, &own), 0);
+        ck_assert_uint_eq(own.code, REFUSAL_NONE);
+}
+END_TEST
+
 DAEMON_SUITE("limits", only_so_many_of_one_caller_wait_and_others_may, only_so_many_operations_of_one_caller_are_under_way,
-             only_so_many_assignments_are_one_callers)
+             only_so_many_assignments_are_one_callers, while_too_many_are_stuck_nothing_is_begun_but_what_the_daemon_does_itself)

@@ -245,6 +245,39 @@ START_TEST(a_release_that_hung_is_finished_once_the_holder_lets_go) {
 }
 END_TEST
 
+static bool is_named_as_holder(void) {
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        char pid[32];
+
+        (void) snprintf(pid, sizeof(pid), "; pid %d (", (int) getpid());
+        ck_assert_int_eq(manager_check_state(manager(), NIC_GROUP, &blockers), 0);
+        for (size_t i = 0; i < blockers.n_items; i++)
+                if (blockers.items[i].code == BLOCKER_STUCK && strstr(blockers.items[i].detail, pid))
+                        return true;
+        return false;
+}
+
+START_TEST(who_holds_up_a_worker_that_was_left_behind_is_named) {
+        _cleanup_free_ char *before = scene_snapshot();
+        _cleanup_close_ int held = -EBADF;
+
+        scene_start();
+        await_end(act_assign());
+        scene_stop();
+        held = simk_hold(daemon_scene.root, &nic);
+        ck_assert_int_ge(held, 0);
+        ck_assert(killed_while(act_release, 0, "begin unbind 0000:02:00.0 vfio-pci"));
+        scene_start();
+        AWAIT(is_named_as_holder());
+        ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_RELEASING);
+        request_refused(make_request(VERB_ASSIGN, "vm:b", "0000:02:00.1", NULL), REFUSAL_STUCK, "an earlier assignd");
+        held = safe_close(held);
+        AWAIT(is_at_rest());
+        assert_snapshot(before);
+        ck_assert(!is_named_as_holder());
+}
+END_TEST
+
 START_TEST(nothing_is_read_that_a_stuck_operation_of_ours_holds) {
         _cleanup_close_ int hang = -EBADF;
         Operation *operation;
@@ -386,6 +419,7 @@ DAEMON_SUITE("recover",
              killed_at_any_moment_of_the_recovery_itself,
              a_worker_that_was_left_behind_is_waited_for_by_its_groups_only,
              a_release_that_hung_is_finished_once_the_holder_lets_go,
+             who_holds_up_a_worker_that_was_left_behind_is_named,
              nothing_is_read_that_a_stuck_operation_of_ours_holds,
              what_the_kernel_does_not_let_go_in_the_recovery_stays_its_owners,
              what_was_let_go_before_is_nobodys_whatever_happens_to_it_since,
