@@ -40,18 +40,29 @@ Backend backend_from_string(const char *s) {
 
 void caller_done(Caller *caller) {
         free(caller->bus_name);
+        free(caller->gids);
+        free(caller->selinux);
         *caller = (Caller){};
 }
 
 int caller_copy(const Caller *caller, Caller *ret) {
-        Caller copy = *caller;
+        _cleanup_(caller_done) Caller copy = { .uid = caller->uid, .pid = caller->pid, .has_gids = caller->has_gids };
         int r;
 
         r = string_copy(caller->bus_name, &copy.bus_name);
+        if (r >= 0)
+                r = string_copy(caller->selinux, &copy.selinux);
         if (r < 0)
                 return r;
-
+        if (caller->n_gids > 0) {
+                copy.gids = calloc(caller->n_gids, sizeof(gid_t));
+                if (!copy.gids)
+                        return -ENOMEM;
+                memcpy(copy.gids, caller->gids, caller->n_gids * sizeof(gid_t));
+                copy.n_gids = caller->n_gids;
+        }
         *ret = copy;
+        copy = (Caller){};
         return 0;
 }
 

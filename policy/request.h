@@ -44,6 +44,10 @@ typedef struct Caller {
         uid_t uid;
         pid_t pid;      /* 0: unknown; for information only, never for a decision */
         char *bus_name; /* unique name; NULL: the daemon itself (recovery, the end of a lease) */
+        gid_t *gids;    /* all groups of the caller */
+        size_t n_gids;
+        bool has_gids;  /* false: the bus does not tell them */
+        char *selinux;  /* security context; NULL: unknown */
 } Caller;
 
 void caller_done(Caller *caller);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "policy/rules.h"
+
+#include <string.h>
+
+#include "base/strutil.h"
+#include "policy/rules-match.h"
+
+static const char *const verdict_table[_POLICY_VERDICT_MAX] = {
+        [POLICY_ALLOW] = "allow",
+        [POLICY_DENY] = "deny",
+        [POLICY_ASK] = "ask",
+};
+
+const char *policy_verdict_to_string(PolicyVerdict verdict) {
+        return verdict >= 0 && verdict < _POLICY_VERDICT_MAX ? verdict_table[verdict] : NULL;
+}
+
+PolicyVerdict policy_verdict_from_string(const char *s) {
+        return (PolicyVerdict) string_table_find(verdict_table, _POLICY_VERDICT_MAX, s);
+}
+
+static const char *const sriov_table[_POLICY_SRIOV_MAX] = {
+        [POLICY_SRIOV_PF] = "pf",
+        [POLICY_SRIOV_VF] = "vf",
+        [POLICY_SRIOV_NONE] = "none",
+};
+
+const char *policy_sriov_to_string(PolicySriov sriov) {
+        return sriov >= 0 && sriov < _POLICY_SRIOV_MAX ? sriov_table[sriov] : NULL;
+}
+
+void policy_match_done(PolicyMatch *match) {
+        glob_done(&match->address);
+        glob_done(&match->driver);
+        glob_done(&match->label);
+        *match = (PolicyMatch) {};
+}
+
+static void accounts_free(PolicyAccount *accounts, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(accounts[i].text);
+        free(accounts);
+}
+
+void policy_caller_match_done(PolicyCallerMatch *match) {
+        accounts_free(match->users, match->n_users);
+        accounts_free(match->groups, match->n_groups);
+        strv_free(match->selinux);
+        free(match->owner);
+        *match = (PolicyCallerMatch) {};
+}
+
+void policy_set_done(PolicySet *set) {
+        for (size_t i = 0; i < set->n_rules; i++) {
+                free(set->rules[i].name);
+                policy_match_done(&set->rules[i].match);
+                policy_caller_match_done(&set->rules[i].caller);
+        }
+        for (size_t i = 0; i < set->n_labels; i++) {
+                policy_match_done(&set->labels[i].match);
+                free(set->labels[i].label);
+        }
+        for (size_t i = 0; i < set->n_claims; i++) {
+                policy_caller_match_done(&set->claims[i].caller);
+                strv_free(set->claims[i].labels);
+                free(set->claims[i].label);
+        }
+        for (size_t i = 0; i < set->n_protections; i++) {
+                policy_match_done(&set->protections[i].match);
+                free(set->protections[i].reason);
+        }
+        free(set->rules);
+        free(set->labels);
+        free(set->claims);
+        free(set->protections);
+        strv_free(set->files);
+        *set = (PolicySet) {};
+}
+
+void policy_device_init(const Device *device, const char *driver, const char *label, PolicyDevice *ret) {
+        *ret = (PolicyDevice) { .device = device, .driver = driver, .label = label };
+        (void) pci_address_format(&device->address, ret->address);
+}
+
+PolicyCaller policy_caller_of(const Request *request) {
+        const Caller *caller = &request->caller;
+
+        return (PolicyCaller) {
+                .uid = caller->uid,
+                .gids = caller->gids,
+                .n_gids = caller->n_gids,
+                .has_gids = caller->has_gids,
+                .selinux = caller->selinux,
+                .owner = request->owner,
+        };
+}
+
+void policy_query_done(PolicyQuery *query) {
+        free(query->rules);
+        *query = (PolicyQuery) {};
+}
+
+int policy_query(const PolicySet *set, const PolicyCaller *caller, Verb verb, PolicyQuery *ret) {
+        PolicyQuery query = { .uid = caller->uid };
+
+        query.rules = calloc(set->n_rules ?: 1, sizeof(PolicyRule *));
+        if (!query.rules)
+                return -ENOMEM;
+        for (size_t i = 0; i < set->n_rules; i++) {
+                const PolicyRule *rule = &set->rules[i];
+
+                if ((rule->verbs & 1U << verb) && caller_match_failure(&rule->caller, caller, rule->verdict == POLICY_DENY) == CALLER_MATCHES)
+                        query.rules[query.n_rules++] = rule;
+        }
+        *ret = query;
+        return 0;
+}
+
+PolicyDecision policy_decide(const PolicyQuery *query, const PolicyDevice *device) {
+        MatchSubject subject = match_subject_of(device);
+
+        for (size_t i = 0; i < query->n_rules; i++)
+                if (match_failure(&query->rules[i]->match, &subject) == MATCH_MATCHES)
+                        return (PolicyDecision) { query->rules[i]->verdict, query->rules[i] };
+        return (PolicyDecision) { query->uid == 0 ? POLICY_ALLOW : POLICY_DENY, NULL };
+}
+
+const PolicyProtection *policy_find_protection(const PolicySet *set, const PolicyDevice *device) {
+        MatchSubject subject = match_subject_of(device);
+
+        for (size_t i = 0; i < set->n_protections; i++)
+                if (match_failure(&set->protections[i].match, &subject) == MATCH_MATCHES)
+                        return &set->protections[i];
+        return NULL;
+}
+
+const PolicyLabel *policy_find_label(const PolicySet *set, const PolicyDevice *device) {
+        MatchSubject subject = match_subject_of(device);
+
+        for (size_t i = 0; i < set->n_labels; i++)
+                if (match_failure(&set->labels[i].match, &subject) == MATCH_MATCHES)
+                        return &set->labels[i];
+        return NULL;
+}
+
+const PolicyClaim *policy_find_claim(const PolicySet *set, const PolicyCaller *caller) {
+        for (size_t i = 0; i < set->n_claims; i++)
+                if (caller_match_failure(&set->claims[i].caller, caller, /* unknown_matches= */ false) == CALLER_MATCHES)
+                        return &set->claims[i];
+        return NULL;
+}
+
+int policy_origin_format(const PolicyOrigin *origin, const char *name, char **ret) {
+        if (!name)
+                return string_format(ret, "%s:%u", origin->file, origin->line);
+        return string_format(ret, "%s:%u (%s)", origin->file, origin->line, name);
+}
