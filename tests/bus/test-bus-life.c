@@ -250,6 +250,84 @@ START_TEST(a_deadline_passes_and_the_operation_goes_on) {
 }
 END_TEST
 
+/* The one holder that the operation tells of is this process. */
+static void assert_holds(Fixture *fixture, const char *operation, int fd, const char *device) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        unsigned n = 0;
+
+        ck_assert_int_ge(sd_bus_get_property(fixture->bus, ASSIGND_BUS_NAME, operation, ASSIGND_OPERATION_INTERFACE, "Holders", NULL, &answer, "aa{sv}"), 0);
+        ck_assert_int_gt(sd_bus_message_enter_container(answer, SD_BUS_TYPE_ARRAY, "a{sv}"), 0);
+        ck_assert_int_gt(sd_bus_message_enter_container(answer, SD_BUS_TYPE_ARRAY, "{sv}"), 0);
+        for (; sd_bus_message_enter_container(answer, SD_BUS_TYPE_DICT_ENTRY, "sv") > 0; n++) {
+                const char *key, *text = NULL;
+                uint32_t number = 0;
+                int flag = 0;
+
+                ck_assert_int_gt(sd_bus_message_read_basic(answer, 's', &key), 0);
+                if (string_equal(key, "comm") || string_equal(key, "device")) {
+                        ck_assert_int_gt(sd_bus_message_read(answer, "v", "s", &text), 0);
+                        ck_assert_str_eq(text, string_equal(key, "comm") ? "test-bus-life" : device);
+                } else if (string_equal(key, "certain")) {
+                        ck_assert_int_gt(sd_bus_message_read(answer, "v", "b", &flag), 0);
+                        ck_assert(flag);
+                } else {
+                        ck_assert_int_gt(sd_bus_message_read(answer, "v", "u", &number), 0);
+                        ck_assert_uint_eq(number, string_equal(key, "pid") ? (uint32_t) getpid() : string_equal(key, "fd") ? (uint32_t) fd : 14);
+                }
+                ck_assert_int_ge(sd_bus_message_exit_container(answer), 0);
+        }
+        ck_assert_uint_eq(n, 6);
+        ck_assert_int_ge(sd_bus_message_exit_container(answer), 0);
+        ck_assert_int_eq(sd_bus_message_at_end(answer, false), 1);
+}
+
+START_TEST(a_release_that_somebody_holds_up_is_busy_and_names_the_program) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "02:00.0"), *pid = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *busy = NULL, *again = NULL;
+        const PciAddress address = nic_0();
+        int holder = simk_hold(fixture->tree->fd, &address);
+
+        ck_assert_int_ge(holder, 0);
+        ck_assert_int_ge(asprintf(&pid, "pid %d (test-bus-life) has 0000:02:00.0 open as fd %d", (int) getpid(), holder), 0);
+        busy = fixture_call_in_vain(fixture, ASSIGND_ERROR_BUSY, MANAGER, "Release", "sa{sv}", "vm:web1", 0);
+        ck_assert_uint_eq(message_count_blockers(busy, NULL), 1);
+        ck_assert_uint_eq(message_count_blockers(busy, "in-use-open"), 1);
+        ck_assert_ptr_nonnull(strstr(fixture_error_text(busy), pid));
+        assert_holds(fixture, ASSIGND_OPERATION_PREFIX "/2", holder, "0000:02:00.0");
+        again = fixture_call_in_vain(fixture, ASSIGND_ERROR_BUSY, assignment, ASSIGND_ASSIGNMENT_INTERFACE, "Release", "a{sv}", 0);
+        ck_assert_uint_eq(message_count_blockers(again, "in-use-open"), 1);
+        assert_text(fixture, "assigned", GROUP_14, "State");
+        assert_text(fixture, "active", assignment, ASSIGND_ASSIGNMENT_INTERFACE, "State");
+        assert_text(fixture, "vfio-pci", NIC_0, "Driver");
+
+        holder = safe_close(holder);
+        sd_bus_message_unref(fixture_call_well(fixture, assignment, ASSIGND_ASSIGNMENT_INTERFACE, "Release", "a{sv}", 0));
+        assert_text(fixture, "host", GROUP_14, "State");
+}
+END_TEST
+
+START_TEST(a_release_that_waits_is_releasing_and_tells_for_whom) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "02:00.0");
+        const PciAddress address = nic_0();
+        int holder = simk_hold(fixture->tree->fd, &address);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *released = NULL;
+        FixtureCall wait;
+
+        ck_assert_int_ge(holder, 0);
+        fixture_call_begin(fixture, &wait, assignment, ASSIGND_ASSIGNMENT_INTERFACE, "Release", "a{sv}", 1, "wait", "b", true);
+        ck_assert_int_eq(simk_await(fixture->tree->fd, "begin unbind 0000:02:00.0 vfio-pci"), 0);
+        assert_text(fixture, "releasing", GROUP_14, "State");
+        assert_text(fixture, "running", ASSIGND_OPERATION_PREFIX "/2", ASSIGND_OPERATION_INTERFACE, "State");
+        assert_holds(fixture, ASSIGND_OPERATION_PREFIX "/2", holder, "0000:02:00.0");
+        holder = safe_close(holder);
+        released = fixture_call_end(&wait);
+        ck_assert(!sd_bus_message_is_method_error(released, NULL));
+        assert_text(fixture, "host", GROUP_14, "State");
+}
+END_TEST
+
 /* The system bus lets a connection have 128 calls pending, and has many connections: so the daemon counts. */
 START_TEST(more_calls_than_may_wait_are_refused_and_the_others_answered) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
@@ -547,7 +625,8 @@ BUS_SUITE("bus-life", a_taken_name_ends_the_start_with_a_sentence, no_bus_ends_t
           a_lost_bus_ends_the_daemon_for_systemd_to_start_it_again, a_database_that_is_none_ends_the_start_and_stays_as_it_was,
           stop_and_start_leave_assignments_as_they_are, termination_is_announced, hangup_looks_at_everything_afresh,
           the_watchdog_is_served_when_systemd_asks_for_it, an_idle_daemon_has_no_timer_that_would_wake_it,
-          one_that_waits_is_seen_and_can_be_cancelled, a_deadline_passes_and_the_operation_goes_on,
+          one_that_waits_is_seen_and_can_be_cancelled, a_release_that_somebody_holds_up_is_busy_and_names_the_program,
+          a_release_that_waits_is_releasing_and_tells_for_whom, a_deadline_passes_and_the_operation_goes_on,
           more_calls_than_may_wait_are_refused_and_the_others_answered, no_time_at_all_is_a_deadline_too, an_operation_goes_on_when_its_caller_leaves,
           a_lease_whose_caller_leaves_before_it_is_given_leaves_nothing, a_lease_that_came_too_late_leaves_nothing,
           a_lease_outlives_the_daemon_however_that_ends, a_lease_that_ends_while_no_daemon_runs_ends_its_assignment_at_the_next_start,
