@@ -109,6 +109,7 @@ static int option_set(Options *options, OptionId id, const char *name, const cha
         case OPTION_ALL:       options->all = true; return 0;
         case OPTION_EXACT:     options->exact = true; return 0;
         case OPTION_LEASE:     options->lease = true; return 0;
+        case OPTION_DRY_RUN:   options->dry_run = true; return 0;
         case OPTION_HOST:      return text_set(&options->host, name, value, failure);
         case OPTION_OWNER:     return text_set(&options->owner, name, value, failure);
         case OPTION_LABEL:     return text_set(&options->label, name, value, failure);

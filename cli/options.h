@@ -29,6 +29,7 @@ typedef enum OptionId {
         OPTION_VERB,
         OPTION_OUTCOME,
         OPTION_LIMIT,
+        OPTION_DRY_RUN,
 } OptionId;
 
 /* A verb's table is { OPTIONS_ASSIGN, OPTIONS_COMMON }. */
@@ -79,6 +80,7 @@ typedef struct Options {
         const char *label;
         char **overrides;
         bool lease;
+        bool dry_run;
         bool has_timeout;
         uint64_t timeout_usec;
         OpenMode open;

@@ -267,6 +267,7 @@ json_t *shape_plan(const json_t *properties) {
                 { "groups",     "groups",     sorted },
                 { "devices",    "devices",    sorted },
                 { "companions", "companions", sorted },
+                { "differences", "differences", unsorted },
         };
         _cleanup_json_ json_t *plan = FIELDS_APPLY(properties, fields);
 

@@ -307,6 +307,7 @@ static int plan(Fake *fake, sd_bus_message *m) {
         ck_assert_int_ge(sd_bus_message_open_container(reply, 'a', "{sv}"), 0);
         ck_assert_int_ge(sd_bus_message_append(reply, "{sv}{sv}{sv}", "possible", "b", !error, "error", "s", error ?: "", "message", "s", error ? "It stays." : ""), 0);
         ck_assert_int_ge(sd_bus_message_append(reply, "{sv}{sv}{sv}", "devices", "as", 2, NIC0, NIC1, "companions", "as", 1, NIC1, "groups", "au", 1, 14), 0);
+        ck_assert_int_ge(sd_bus_message_append(reply, "{sv}", "differences", "as", fake->script->plan_difference ? 1 : 0, fake->script->plan_difference), 0);
         ck_assert_int_ge(steps_append(reply, !error), 0);
         ck_assert_int_ge(variant_open(reply, "blockers", "aa{sv}"), 0);
         ck_assert_int_ge(error ? blockers_append(reply) : no_blockers_append(reply), 0);
@@ -372,6 +373,10 @@ static int assign_with_lease(Fake *fake, sd_bus_message *m) {
 
 static int release(Fake *fake, sd_bus_message *m) {
         give_back(fake);
+        return sd_bus_reply_method_return(m, "");
+}
+
+static int recover(Fake *fake, sd_bus_message *m) {
         return sd_bus_reply_method_return(m, "");
 }
 
@@ -485,6 +490,7 @@ static const struct {
         { "Assign", assign },
         { "AssignWithLease", assign_with_lease },
         { "Release", release },
+        { "Recover", recover },
         { "OpenDevices", open_devices },
         { "ListAudit", list_audit },
         { "ExportAudit", export_audit },

@@ -20,6 +20,7 @@ typedef struct FakeScript {
         const char *wrong_member; /* this method is answered with something else than what it should give */
         const char *backend;      /* NULL: "iommufd" */
         const char *device_name;  /* of 0000:02:00.0; NULL: an ordinary one */
+        const char *plan_difference; /* what the plan of a recover says is not as it should be; NULL: nothing */
         const char *plan_error;   /* the plan is not possible, for this reason */
         unsigned n_devices;       /* an assignment has this many: 0000:40:00.0, 0000:41:00.0, ...; 0: the two of group 14 */
         bool nothing;             /* a host without groups and devices */

@@ -36,7 +36,7 @@ static const Usage usages[] = {
         { { "show", "02:00.0", "02:00.1" }, "takes one TARGET" },
         { { "why" }, "needs a TARGET" },
         { { "why", "02:00.0", "02:00.1" }, "takes one TARGET" },
-        { { "plan" }, "'plan assign ...' or 'plan release ...'" },
+        { { "plan" }, "'plan release ...' or 'plan recover ...'" },
         { { "plan", "reserve", "02:00.0" }, "not 'reserve'" },
         { { "plan", "assign" }, "needs a TARGET" },
         { { "plan", "release" }, "needs an OWNER" },
