@@ -67,7 +67,7 @@ write "$nic" "$lab_pci/drivers/e1000e/bind"
 check_drift "a member is bound to its host driver" driver-changed "$nic"
 check "the group is quarantined" wait_for 30 state_is "$nic" quarantined
 check "nothing is repaired by itself" driver_is "$nic" e1000e
-check_refused "nobody gets it" 4 "quarantined" assign-ctl assign --owner vm:other "$mate"
+check_refused "nobody gets it" 5 "quarantined" assign-ctl assign --owner vm:other "$mate"
 check_refused "its owner cannot open it" 1 "" "$consumer" "--assignment=$(assignment_path vm:drift)"
 systemctl restart assignd.service
 check "a restart opens nothing" wait_for 30 state_is "$nic" quarantined
