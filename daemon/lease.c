@@ -19,7 +19,8 @@ struct Lease {
         sd_event_source *retry; /* after a release that could not begin */
 };
 
-#define RETRY_USEC (5 * USEC_PER_SEC)
+/* In times of the context's retry_usec: the kernel does not change its mind at once. */
+#define RETRIES 5U
 
 /* A FIFO is made under the first name, has the second (with its inode's number) while it belongs to no assignment, and then the
  * assignment's id as its name. */
@@ -134,6 +135,37 @@ static int on_found_ended(sd_event_source *source, void *userdata) {
         return on_end(userdata);
 }
 
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        Lease *lease = userdata;
+
+        lease->tried = false;
+        lease_settle(lease);
+        return 0;
+}
+
+/* There from the beginning, so that trying again cannot fail for want of memory. */
+static int add_retry(Lease *lease) {
+        int r;
+
+        r = sd_event_add_time_relative(lease->manager->event, &lease->retry, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_retry, lease);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(lease->retry, "lease-retry");
+        return sd_event_source_set_enabled(lease->retry, SD_EVENT_OFF);
+}
+
+static void retry_later(Lease *lease) {
+        int r;
+
+        if (sd_event_source_get_enabled(lease->retry, NULL) > 0)
+                return;
+        r = sd_event_source_set_time_relative(lease->retry, RETRIES * lease->manager->context.retry_usec);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(lease->retry, SD_EVENT_ONESHOT);
+        if (r < 0)
+                log_error_errno(r, "Assignment %" PRIu64 " stays until somebody releases it: %m", lease->assignment);
+}
+
 static int lease_watch(Manager *manager, uint64_t assignment, int *fd, bool is_gone, Lease **ret) {
         _cleanup_(lease_freep) Lease *lease = NULL;
         int r;
@@ -142,6 +174,9 @@ static int lease_watch(Manager *manager, uint64_t assignment, int *fd, bool is_g
         if (!lease)
                 return -ENOMEM;
         *lease = (Lease) { .manager = manager, .assignment = assignment, .fd = -EBADF };
+        r = add_retry(lease);
+        if (r < 0)
+                return r;
         if (is_gone)
                 r = sd_event_add_defer(manager->event, &lease->source, on_found_ended, lease);
         else
@@ -271,25 +306,6 @@ uint64_t lease_assignment(const Lease *lease) {
 
 bool lease_has_ended(const Lease *lease) {
         return lease->ended;
-}
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
-        Lease *lease = userdata;
-
-        lease->retry = sd_event_source_disable_unref(lease->retry);
-        lease->tried = false;
-        lease_settle(lease);
-        return 0;
-}
-
-static void retry_later(Lease *lease) {
-        int r;
-
-        if (lease->retry)
-                return;
-        r = sd_event_add_time_relative(lease->manager->event, &lease->retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, lease);
-        if (r < 0)
-                log_error_errno(r, "Assignment %" PRIu64 " stays until somebody releases it: %m", lease->assignment);
 }
 
 void lease_settle(Lease *lease) {
