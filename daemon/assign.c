@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
+#include "daemon/lease.h"
 #include "daemon/failed-undo.h"
 #include "daemon/foreign.h"
 #include "daemon/records.h"
@@ -356,15 +357,16 @@ static int begin_assignment(Manager *manager, Operation *operation, RecordList *
                 return r;
         added = TAKE_PTR(assignment);
 
-        r = manager_begin(manager, operation, &result->refusal);
+        r = operation->lease_fd >= 0 ? manager_add_lease(manager, operation->lease_fd) : 0;
+        if (r >= 0)
+                r = manager_begin(manager, operation, &result->refusal);
         if (r < 0 || result->refusal.code != REFUSAL_NONE) {
+                manager_drop_lease(manager, LEASE_OF_NONE);
                 manager_drop_assignment(manager, added->id);
                 return r;
         }
-        if (operation->lease_fd >= 0)
-                r = manager_add_lease(manager, added->id, &operation->lease_fd);
-        if (r < 0)
-                log_error_errno(r, "Failed to watch the lease of assignment %" PRIu64 ", it lasts until it is released: %m", added->id);
+        manager_name_lease(manager, added->id);
+        operation->lease_fd = safe_close(operation->lease_fd);
         return 0;
 }
 

@@ -189,18 +189,24 @@ static int lease_watch(Manager *manager, uint64_t assignment, int *fd, bool is_g
         return 0;
 }
 
-int lease_new(Manager *manager, uint64_t assignment, int *fd, Lease **ret) {
+int lease_new(Manager *manager, int fd, Lease **ret) {
+        _cleanup_close_ int copy = -EBADF;
+
+        assert(manager && fd >= 0 && ret);
+
+        copy = RET_NERRNO(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+        return copy < 0 ? copy : lease_watch(manager, LEASE_OF_NONE, &copy, /* is_gone= */ false, ret);
+}
+
+void lease_set_assignment(Lease *lease, uint64_t assignment) {
         int r;
 
-        assert(manager && fd && *fd >= 0 && ret);
+        assert(lease->assignment == LEASE_OF_NONE);
 
-        r = lease_watch(manager, assignment, fd, /* is_gone= */ false, ret);
-        if (r < 0)
-                return r;
-        r = name_after_assignment(*ret);
+        lease->assignment = assignment;
+        r = name_after_assignment(lease);
         if (r < 0)
                 log_warning_errno(r, "A daemon that comes after will not know the lease of assignment %" PRIu64 ": %m", assignment);
-        return 0;
 }
 
 /* Nobody has the other end any more: the kernel does not tell of it who opened this end after that. */
@@ -295,8 +301,10 @@ Lease *lease_free(Lease *lease) {
 Lease *lease_remove(Lease *lease) {
         char name[NAME_SIZE];
 
-        name_of_assignment(lease->assignment, name);
-        name_remove(lease->manager, name);
+        if (lease->assignment != LEASE_OF_NONE) {
+                name_of_assignment(lease->assignment, name);
+                name_remove(lease->manager, name);
+        }
         return lease_free(lease);
 }
 

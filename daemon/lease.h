@@ -21,15 +21,22 @@ int lease_open_ends(const Manager *manager, int *ret_our_end, int *ret_their_end
 /* Closes our end of such a lease, which came to nothing (-EBADF: does nothing), and removes its FIFO. */
 void lease_discard_end(const Manager *manager, int *our_end);
 
-/* Watches *fd (our end, taken over) for the assignment, and names its FIFO after it. A FIFO that cannot be renamed is a lease that
- * a later daemon does not know; that is logged, and no error. Returns 0 or a negative errno. */
-int lease_new(Manager *manager, uint64_t assignment, int *fd, Lease **ret);
+/* A lease of this assignment is one whose assignment has not begun. */
+#define LEASE_OF_NONE UINT64_MAX
+
+/* Watches our end (a copy of `fd`), for no assignment yet: what can fail for want of memory does so before anything is begun. Returns 0
+ * or a negative errno. */
+int lease_new(Manager *manager, int fd, Lease **ret);
+
+/* The assignment has begun: the FIFO is named after it. One that cannot be renamed is a lease that a later daemon does not know; that is
+ * logged, and no error. */
+void lease_set_assignment(Lease *lease, uint64_t assignment);
 
 /* Ends the watching; the FIFO stays for a daemon that comes after. */
 Lease *lease_free(Lease *lease);
 DEFINE_CLEANUP(Lease *, lease_free)
 
-/* The assignment has ended: the same, and removes the FIFO. */
+/* The assignment has ended: the same, and removes the FIFO (not that of LEASE_OF_NONE, which is its operation's still). */
 Lease *lease_remove(Lease *lease);
 
 /* Takes up the leases of all assignments that an earlier daemon left, and removes what is in the directory besides. One whose client

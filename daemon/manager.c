@@ -473,11 +473,11 @@ int manager_append_lease(Manager *manager, struct Lease *lease) {
         return 0;
 }
 
-int manager_add_lease(Manager *manager, uint64_t assignment, int *fd) {
+int manager_add_lease(Manager *manager, int fd) {
         _cleanup_(lease_freep) struct Lease *lease = NULL;
         int r;
 
-        r = lease_new(manager, assignment, fd, &lease);
+        r = lease_new(manager, fd, &lease);
         if (r < 0)
                 return r;
         r = manager_append_lease(manager, lease);
@@ -487,7 +487,13 @@ int manager_add_lease(Manager *manager, uint64_t assignment, int *fd) {
         return 0;
 }
 
-static void drop_lease(Manager *manager, uint64_t assignment) {
+void manager_name_lease(Manager *manager, uint64_t assignment) {
+        for (size_t i = 0; i < manager->n_leases; i++)
+                if (lease_assignment(manager->leases[i]) == LEASE_OF_NONE)
+                        lease_set_assignment(manager->leases[i], assignment);
+}
+
+void manager_drop_lease(Manager *manager, uint64_t assignment) {
         for (size_t i = 0; i < manager->n_leases; i++)
                 if (lease_assignment(manager->leases[i]) == assignment) {
                         lease_remove(manager->leases[i]);
@@ -499,7 +505,7 @@ static void drop_lease(Manager *manager, uint64_t assignment) {
 void manager_drop_assignment(Manager *manager, uint64_t id) {
         _cleanup_(assignment_freep) Assignment *assignment = assignment_table_take(&manager->assignments, id);
 
-        drop_lease(manager, id);
+        manager_drop_lease(manager, id);
         if (assignment && assignment->state != ASSIGNMENT_ASSIGNING && manager->observer.assignment_removed)
                 manager->observer.assignment_removed(manager->observer.userdata, id, assignment->owner);
 }

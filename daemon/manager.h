@@ -174,8 +174,13 @@ void manager_operation_changed(Manager *manager, Operation *operation, bool stuc
 void manager_say_groups(Manager *manager, const uint32_t *groups, size_t n_groups);
 void manager_refresh_devices(Manager *manager, const RecordList *records);
 
-int manager_add_lease(Manager *manager, uint64_t assignment, int *fd);
-/* The same for one that is made already, which is the manager's then. Returns 0 or -ENOMEM. */
+/* The lease of an assignment that is about to begin: `fd` is borrowed, see lease_new(). It is named when the assignment has begun, or
+ * dropped when it has not. */
+int manager_add_lease(Manager *manager, int fd);
+void manager_name_lease(Manager *manager, uint64_t assignment);
+void manager_drop_lease(Manager *manager, uint64_t assignment);
+
+/* For one of an earlier daemon, which is the manager's then. Returns 0 or -ENOMEM. */
 int manager_append_lease(Manager *manager, struct Lease *lease);
 
 /* Takes the assignment out of the table (and its lease with it), tells the observer, and frees it. */

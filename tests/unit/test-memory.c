@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Memory runs out at every place in turn where the daemon asks for some. It may refuse or fail, but leaves nothing half. */
+/* Memory runs out at many places in turn where the daemon asks for some; test-memory-fault.c has them all. It may refuse or fail, but leaves nothing half. */
 
 #include <string.h>
 
 #include "base/strutil.h"
 #include "daemon-scene.h"
-
-/* The n-th allocation from now on fails; 0: none does. */
-static unsigned long countdown;
-
-#ifndef __SANITIZE_ADDRESS__
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-
-static bool fails(void) {
-        if (countdown == 0 || --countdown > 0)
-                return false;
-        errno = ENOMEM;
-        return true;
-}
-
-void *malloc(size_t size) {
-        return fails() ? NULL : __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size) {
-        return fails() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t size) {
-        return fails() ? NULL : __libc_realloc(p, size);
-}
-#endif
+#include "memory-fault.h"
 
 static Manager *manager(void) {
         return daemon_scene.manager;
@@ -45,7 +18,7 @@ static void run_until_idle(void) {
                 int r = sd_event_run(daemon_scene.event, UINT64_MAX);
 
                 if (r < 0 && r != -ENOMEM) {
-                        countdown = 0; /* libcheck needs memory, too */
+                        (void) memory_fault_disarm();
                         ck_abort_msg("the loop failed: %s", strerror(-r));
                 }
         }
@@ -66,11 +39,10 @@ static bool assign_without_memory(unsigned long n, const char *before) {
         int lease = -EBADF, r;
         bool failed;
 
-        countdown = n;
+        memory_fault_arm(n, /* for_ever= */ false);
         r = manager_assign(manager(), &request, &lease, &refusal, &operation);
         run_until_idle();
-        failed = countdown == 0;
-        countdown = 0;
+        failed = memory_fault_disarm();
         assert_begun_or_refused(r, &refusal, operation);
 
         if (manager()->assignments.n_items > 0) {
@@ -91,11 +63,10 @@ static bool release_without_memory(unsigned long n, const char *before) {
         int r;
 
         (void) assign("vm:a", "0000:02:00.0");
-        countdown = n;
+        memory_fault_arm(n, /* for_ever= */ false);
         r = manager_release(manager(), &request, &refusal, &operation);
         run_until_idle();
-        failed = countdown == 0;
-        countdown = 0;
+        failed = memory_fault_disarm();
         assert_begun_or_refused(r, &refusal, operation);
 
         if (manager()->assignments.n_items > 0)
@@ -111,10 +82,10 @@ static unsigned long after(unsigned long n) {
 }
 
 static bool begin_deaf(void) {
-#ifdef __SANITIZE_ADDRESS__
-        (void) fprintf(stderr, "skipped: the sanitizer has an allocator of its own\n");
-        return false;
-#endif
+        if (!memory_fault_is_possible()) {
+                (void) fprintf(stderr, "skipped: the sanitizer has an allocator of its own\n");
+                return false;
+        }
         scene_start();
         manager_set_observer(manager(), &(ManagerObserver) {}); /* a test's memory is not to fail */
         manager()->context.retry_usec = USEC_PER_MSEC;
