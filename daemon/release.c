@@ -213,8 +213,16 @@ static void release_settled(Operation *operation, void *userdata) {
         }
 }
 
-static int journal_end_of(const Operation *operation, Manager *manager, const Assignment *assignment, char ***devices) {
-        bool held = records_are_held(manager, &assignment->records, operation);
+/* One device that did not leave its VFIO driver kept everything else of the operation from going back. */
+static bool is_still_held(const Manager *manager, const Operation *operation) {
+        for (size_t i = 0; i < manager->assignments.n_items; i++)
+                if (gives_back(operation, manager->assignments.items[i]) &&
+                    records_are_held(manager, &manager->assignments.items[i]->records, operation))
+                        return true;
+        return false;
+}
+
+static int journal_end_of(const Operation *operation, Manager *manager, const Assignment *assignment, bool held, char ***devices) {
         int r;
 
         r = db_assignment_set_state(manager->db, (int64_t) assignment->id, held ? "active" : "ended", held ? 0 : operation->finished_usec,
@@ -227,12 +235,13 @@ static int journal_end_of(const Operation *operation, Manager *manager, const As
 static int release_journal_end(Operation *operation, void *userdata) {
         Manager *manager = userdata;
         _cleanup_strv_free_ char **devices = NULL;
+        bool held = is_still_held(manager, operation);
         int r;
 
         for (size_t i = 0; i < manager->assignments.n_items; i++) {
                 if (!gives_back(operation, manager->assignments.items[i]))
                         continue;
-                r = journal_end_of(operation, manager, manager->assignments.items[i], &devices);
+                r = journal_end_of(operation, manager, manager->assignments.items[i], held, &devices);
                 if (r < 0)
                         return r;
         }
@@ -241,13 +250,14 @@ static int release_journal_end(Operation *operation, void *userdata) {
 
 static void release_ended(Operation *operation, void *userdata) {
         Manager *manager = userdata;
+        bool held = is_still_held(manager, operation);
 
         for (size_t i = manager->assignments.n_items; i > 0; i--) {
                 Assignment *assignment = manager->assignments.items[i - 1];
 
                 if (!gives_back(operation, assignment))
                         continue;
-                if (!records_are_held(manager, &assignment->records, operation)) {
+                if (!held) {
                         manager_drop_assignment(manager, assignment->id);
                         continue;
                 }

@@ -49,6 +49,24 @@ START_TEST(a_group_that_does_not_leave_keeps_the_whole_assignment_with_its_owner
 }
 END_TEST
 
+START_TEST(an_assignment_that_does_not_leave_keeps_the_others_of_its_owner) {
+        _cleanup_free_ char *before = scene_snapshot();
+        Operation *operation;
+
+        scene_start();
+        (void) assign("vm:a", "0000:01:00.0");
+        (void) assign("vm:a", "0000:02:00.0");
+        ck_assert_int_eq(simk_fail(daemon_scene.root, SIMK_UNBIND, &nic, 1, EIO), 0);
+        operation = begin_release("vm:a");
+        await_end(operation);
+        ck_assert_int_eq(operation->state, OPERATION_FAILED);
+        assert_driver(&single, NULL); /* not given back, so not over */
+        assert_rows("SELECT count(*) FROM current_assignments WHERE owner = 'vm:a'", "3\n");
+        release("vm:a");
+        assert_snapshot(before);
+}
+END_TEST
+
 static void put_on_vfio_by_hand(const PciAddress *address) {
         const char *text = PCI_ADDRESS_FORMAT(address);
 
@@ -119,5 +137,6 @@ END_TEST
 DAEMON_SUITE("release",
              a_member_that_does_not_leave_keeps_the_others_off_their_host_drivers,
              a_group_that_does_not_leave_keeps_the_whole_assignment_with_its_owner,
+             an_assignment_that_does_not_leave_keeps_the_others_of_its_owner,
              what_was_on_its_vfio_driver_before_is_not_given_on_while_somebody_holds_it,
              a_stuck_release_stops_its_group_only_and_goes_on_when_the_holder_lets_go)
