@@ -39,6 +39,7 @@ static int leftover_fill(Leftover *leftover, const DbOperation *row, const uint3
         leftover->id = row->id;
         leftover->verb = verb_from_string(row->verb);
         leftover->assignment = row->assignment;
+        leftover->waited = string_equal(row->state, operation_state_to_string(OPERATION_WAITING));
         leftover->same_boot = string_equal(row->boot_id, boot_id);
         leftover->worker_pid = (pid_t) row->worker_pid;
         leftover->worker_start_time = row->worker_start_time;

@@ -17,6 +17,7 @@ typedef struct Leftover {
         int64_t assignment;
         Caller caller;
         bool same_boot;
+        bool waited;              /* it had not begun */
         pid_t worker_pid;
         uint64_t worker_start_time;
         uint32_t *groups;

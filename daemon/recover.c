@@ -158,7 +158,7 @@ static int end_rebooted(Recovery *recovery, uint64_t id) {
 static bool leftover_needs_recovery(const Recovery *recovery, const Leftover *leftover) {
         const AssignmentTable *table = &recovery->manager->assignments;
 
-        for (size_t i = 0; leftover->same_boot && i < table->n_items; i++)
+        for (size_t i = 0; leftover->same_boot && !leftover->waited && i < table->n_items; i++)
                 for (size_t g = 0; table->items[i]->state != ASSIGNMENT_ACTIVE && g < table->items[i]->n_groups; g++)
                         if (leftover_has_group(leftover, table->items[i]->groups[g]))
                                 return true;

@@ -403,6 +403,23 @@ START_TEST(an_assignment_that_a_boot_interrupted_was_never_there) {
 }
 END_TEST
 
+static Operation *act_assign_and_wait(void) {
+        Operation *first = act_assign();
+
+        ck_assert_uint_eq(begin_request(make_request(VERB_ASSIGN, "vm:b", "0000:01:00.0", "0000:02:00.0", NULL))->state, OPERATION_WAITING);
+        return first;
+}
+
+/* Its first group is not one of those that are recovered. */
+START_TEST(what_waited_has_ended_with_its_daemon) {
+        ck_assert(killed_while(act_assign_and_wait, 0, "end set-override 0000:02:00.0"));
+        scene_start();
+        AWAIT(is_at_rest());
+        assert_rows("SELECT count(*) FROM operations WHERE finished_usec IS NULL", "0\n");
+        assert_rows("SELECT verb, outcome FROM audit_log WHERE owner = 'vm:b'", "assign|interrupted\n");
+}
+END_TEST
+
 START_TEST(a_second_daemon_is_kept_out) {
         Manager *second = NULL;
 
@@ -426,4 +443,5 @@ DAEMON_SUITE("recover",
              a_restart_changes_nothing_on_the_host,
              after_another_boot_assignments_have_ended,
              an_assignment_that_a_boot_interrupted_was_never_there,
+             what_waited_has_ended_with_its_daemon,
              a_second_daemon_is_kept_out)
