@@ -282,13 +282,19 @@ const Quarantine *manager_group_quarantine(const Manager *manager, uint32_t numb
         return group ? quarantine_table_find_group(&manager->quarantines, group) : NULL;
 }
 
+/* Giving back what an owner had, by itself or after a daemon that died in the middle of it. */
+static bool operation_releases(const Operation *operation, const Assignment *assignment) {
+        return operation->request.verb == VERB_RELEASE ||
+                (operation->request.verb == VERB_RECOVER && assignment && assignment->state == ASSIGNMENT_RELEASING);
+}
+
 GroupState manager_group_state(const Manager *manager, uint32_t number) {
         const Assignment *assignment = manager_group_assignment(manager, number);
         const Operation *operation = manager_group_operation(manager, number);
 
         if (recovery_awaits_group(manager->recovery, number))
                 return assignment && assignment->state == ASSIGNMENT_RELEASING ? GROUP_STATE_RELEASING : GROUP_STATE_STUCK;
-        if (operation && operation->request.verb == VERB_RELEASE && (operation->stuck || operation->holdings.n_items > 0))
+        if (operation && operation_releases(operation, assignment) && (operation->stuck || operation->holdings.n_items > 0))
                 return GROUP_STATE_RELEASING;
         if (operation && operation->stuck)
                 return GROUP_STATE_STUCK;

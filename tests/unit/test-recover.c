@@ -278,6 +278,28 @@ START_TEST(who_holds_up_a_worker_that_was_left_behind_is_named) {
 }
 END_TEST
 
+START_TEST(a_recovered_release_that_somebody_holds_up_is_releasing_and_says_who) {
+        _cleanup_free_ char *before = scene_snapshot();
+        _cleanup_close_ int held = -EBADF;
+
+        scene_start();
+        await_end(act_assign());
+        scene_stop();
+        ck_assert(killed_while(act_release, 0, NULL));
+        held = simk_hold(daemon_scene.root, &nic);
+        ck_assert_int_ge(held, 0);
+        daemon_scene.config.slow_usec = 1000;
+        daemon_scene.config.stuck_usec = 2000;
+        scene_start();
+        AWAIT(is_named_as_holder());
+        ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_RELEASING);
+        held = safe_close(held);
+        AWAIT(is_at_rest());
+        assert_snapshot(before);
+        assert_rows("SELECT count(*) FROM current_assignments", "0\n");
+}
+END_TEST
+
 START_TEST(nothing_is_read_that_a_stuck_operation_of_ours_holds) {
         _cleanup_close_ int hang = -EBADF;
         Operation *operation;
@@ -437,6 +459,7 @@ DAEMON_SUITE("recover",
              a_worker_that_was_left_behind_is_waited_for_by_its_groups_only,
              a_release_that_hung_is_finished_once_the_holder_lets_go,
              who_holds_up_a_worker_that_was_left_behind_is_named,
+             a_recovered_release_that_somebody_holds_up_is_releasing_and_says_who,
              nothing_is_read_that_a_stuck_operation_of_ours_holds,
              what_the_kernel_does_not_let_go_in_the_recovery_stays_its_owners,
              what_was_let_go_before_is_nobodys_whatever_happens_to_it_since,

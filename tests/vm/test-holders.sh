@@ -85,6 +85,23 @@ check "then the release goes to its end by itself" wait_for 60 state_is 02:00.0 
 check_host "and every driver and override is as before" "$host"
 check_equal "nobody has anything" "" "$(sql "SELECT * FROM current_assignments")"
 
+# --- Without the capability to look, it is said that not everybody was seen.
+
+mkdir -p /run/systemd/system/assignd.service.d
+printf '[Service]\nCapabilityBoundingSet=\nCapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_SYS_RESOURCE\n' >/run/systemd/system/assignd.service.d/blind.conf
+systemctl daemon-reload
+systemctl restart assignd.service
+assign-ctl assign --owner vm:unseen 02:00.0 >/dev/null || fail "assign to vm:unseen"
+hold_begin "--assignment=$(assignment_path vm:unseen)" || fail "the devices are held"
+check_status "a release that cannot see the holder begins, and waits" 5 assign-ctl release --wait 2 vm:unseen
+check "the log says that somebody may hold it who was not seen" log_says "processes could not be looked into"
+hold_end
+check "it completes by itself when the holder ends" wait_for 60 state_is 02:00.0 host
+check_host "with every driver and override as before, unseen" "$host"
+rm -r /run/systemd/system/assignd.service.d
+systemctl daemon-reload
+systemctl restart assignd.service
+
 # --- The owner is gone, and a process that it sent an fd to still has it.
 
 cat >"$scratch/second.py" <<'PYTHON'
