@@ -9,10 +9,10 @@
 #include "daemon/lease.h"
 #include "daemon/failed-undo.h"
 #include "daemon/foreign.h"
+#include "daemon/host-guard.h"
 #include "daemon/records.h"
 #include "db/assignment.h"
 #include "host/tree.h"
-#include "policy/viability.h"
 
 #define VFIO_DRIVER "vfio-pci"
 #define VFIO_MODULE "vfio_pci"
@@ -89,11 +89,11 @@ static int check_restorable(const Group *group, BlockerList *blockers) {
         return 0;
 }
 
-static int check_selection(const Manager *manager, const Request *request, const Selection *selection, BlockerList *blockers) {
+static int check_selection(const Manager *manager, const Request *request, const Selection *selection, BlockerList *blockers, BlockerList *overridden) {
         int r;
 
         for (size_t i = 0; i < selection->n_groups; i++) {
-                r = viability_check(selection->groups[i], blockers);
+                r = host_guard_check_group(manager, selection->groups[i], blockers);
                 if (r < 0)
                         return r;
                 r = manager_check_state(manager, selection->groups[i]->number, blockers);
@@ -112,17 +112,18 @@ static int check_selection(const Manager *manager, const Request *request, const
                 if (r < 0)
                         return r;
         }
+        r = host_guard_check_use(manager, selection->groups, selection->n_groups, blockers);
+        if (r < 0)
+                return r;
         if (request->exact) {
                 r = check_companions(selection, blockers);
                 if (r < 0)
                         return r;
         }
         r = check_label(selection, request->label, blockers);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; request->overrides && request->overrides[i]; i++)
-                blocker_list_drop(blockers, blocker_code_from_string(request->overrides[i]), /* only_overridable= */ true);
-        return 0;
+        for (size_t i = 0; r >= 0 && request->overrides && request->overrides[i]; i++)
+                r = blocker_list_override(blockers, blocker_code_from_string(request->overrides[i]), overridden);
+        return r;
 }
 
 static int check_options(const Manager *manager, const Request *request, Refusal *refusal) {
@@ -215,7 +216,7 @@ int assign_plan(Manager *manager, const Request *request, RecordList *ret_record
         r = describe_selection(&selection, result);
         if (r < 0)
                 return r;
-        r = check_selection(manager, request, &selection, &blockers);
+        r = check_selection(manager, request, &selection, &blockers, &result->overridden);
         if (r < 0)
                 return r;
         if (blockers.n_items > 0)
@@ -345,6 +346,9 @@ static int begin_assignment(Manager *manager, Operation *operation, RecordList *
         if (r < 0)
                 return r;
         assignment->lease = operation->lease_fd >= 0;
+        blocker_list_done(&operation->overridden);
+        operation->overridden = result->overridden;
+        result->overridden = (BlockerList) {};
         r = operation_set_groups(operation, assignment->groups, assignment->n_groups);
         if (r < 0)
                 return r;

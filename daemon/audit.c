@@ -48,21 +48,27 @@ static json_t *json_any_text(const char *s) {
         return json_string(escaped);
 }
 
-static json_t *json_blocker(const Blocker *blocker) {
+static json_t *json_blocker(const Blocker *blocker, bool overridden) {
         json_t *group = blocker->group == GROUP_NONE ? json_null() : json_integer(blocker->group);
 
-        return json_pack("{s:s, s:o, s:o, s:o}", "code", blocker_code_to_string(blocker->code), "device", json_any_text(blocker->device), "detail",
-                         json_any_text(blocker->detail), "group", group);
+        return json_pack(overridden ? "{s:s, s:o, s:o, s:o, s:b}" : "{s:s, s:o, s:o, s:o}", "code", blocker_code_to_string(blocker->code), "device", json_any_text(blocker->device), "detail",
+                         json_any_text(blocker->detail), "group", group, "overridden", true);
 }
 
-static json_t *json_blockers(const BlockerList *blockers) {
+static int append_blockers(json_t *array, const BlockerList *blockers, bool overridden) {
+        for (size_t i = 0; blockers && i < blockers->n_items; i++)
+                if (json_array_append_new(array, json_blocker(&blockers->items[i], overridden)) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+/* What stood in the way, and what was gone past. */
+static json_t *json_blockers(const BlockerList *blockers, const BlockerList *overridden) {
         json_t *array = json_array();
 
-        for (size_t i = 0; i < blockers->n_items; i++) {
-                if (json_array_append_new(array, json_blocker(&blockers->items[i])) < 0) {
-                        json_decref(array);
-                        return NULL;
-                }
+        if (append_blockers(array, blockers, false) < 0 || append_blockers(array, overridden, true) < 0) {
+                json_decref(array);
+                return NULL;
         }
         return array;
 }
@@ -82,7 +88,7 @@ static int json_text(json_t *value, char **ret) {
 }
 
 static int write_row(Db *db, DbAudit *row, char *const *targets, char *const *devices, const uint32_t *groups, size_t n_groups,
-                     const BlockerList *blockers) {
+                     const BlockerList *blockers, const BlockerList *overridden) {
         _cleanup_free_ char *targets_text = NULL, *devices_text = NULL, *groups_text = NULL, *blockers_text = NULL;
         int r;
 
@@ -95,8 +101,8 @@ static int write_row(Db *db, DbAudit *row, char *const *targets, char *const *de
         r = json_text(json_numbers(groups, n_groups), &groups_text);
         if (r < 0)
                 return r;
-        if (blockers && blockers->n_items > 0) {
-                r = json_text(json_blockers(blockers), &blockers_text);
+        if ((blockers && blockers->n_items > 0) || (overridden && overridden->n_items > 0)) {
+                r = json_text(json_blockers(blockers, overridden), &blockers_text);
                 if (r < 0)
                         return r;
         }
@@ -125,7 +131,7 @@ int audit_refusal(Db *db, const Request *request, char *const *devices, const ui
                 .outcome = "refused",
                 .error = refusal_code_to_string(refusal->code),
                 .message = refusal->message,
-        }, request->targets, devices, groups, n_groups, &refusal->blockers);
+        }, request->targets, devices, groups, n_groups, &refusal->blockers, NULL);
         if (r < 0)
                 return r;
         transaction = NULL;
@@ -144,7 +150,7 @@ int audit_operation(Db *db, const Operation *operation, char *const *devices) {
                 .outcome = operation_state_to_string(operation->state),
                 .error = refusal_code_to_string(operation->outcome.code),
                 .message = operation->outcome.message,
-        }, operation->request.targets, devices, operation->groups, operation->n_groups, &operation->outcome.blockers);
+        }, operation->request.targets, devices, operation->groups, operation->n_groups, &operation->outcome.blockers, &operation->overridden);
 }
 
 int audit_interrupted(Db *db, const Leftover *leftover, const char *message) {
@@ -158,7 +164,7 @@ int audit_interrupted(Db *db, const Leftover *leftover, const char *message) {
                 .assignment = leftover->assignment,
                 .outcome = operation_state_to_string(OPERATION_INTERRUPTED),
                 .message = message,
-        }, NULL, NULL, leftover->groups, leftover->n_groups, NULL);
+        }, NULL, NULL, leftover->groups, leftover->n_groups, NULL, NULL);
 }
 
 int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
@@ -169,7 +175,7 @@ int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devic
                 .assignment = (int64_t) assignment,
                 .outcome = operation_state_to_string(OPERATION_DONE),
                 .message = message,
-        }, NULL, devices, groups, n_groups, NULL);
+        }, NULL, devices, groups, n_groups, NULL, NULL);
 }
 
 int audit_drift(Db *db, const char *keeper, uint64_t assignment, const Drift *drift, const char *foreign) {
@@ -188,5 +194,5 @@ int audit_drift(Db *db, const char *keeper, uint64_t assignment, const Drift *dr
                 .assignment = (int64_t) assignment,
                 .outcome = operation_state_to_string(OPERATION_DONE),
                 .message = message,
-        }, NULL, devices, &drift->group, 1, NULL);
+        }, NULL, devices, &drift->group, 1, NULL, NULL);
 }

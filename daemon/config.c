@@ -15,6 +15,7 @@ enum {
         OPTION_WORKER,
         OPTION_PCI_IDS,
         OPTION_UEVENTS,
+        OPTION_REQUIRE_RESET,
         OPTION_SLOW,
         OPTION_STUCK,
         OPTION_RECONCILE,
@@ -32,6 +33,7 @@ static const struct option options[] = {
         { "worker", required_argument, NULL, OPTION_WORKER },
         { "pci-ids", required_argument, NULL, OPTION_PCI_IDS },
         { "uevents", required_argument, NULL, OPTION_UEVENTS },
+        { "require-reset", no_argument, NULL, OPTION_REQUIRE_RESET },
         { "slow-msec", required_argument, NULL, OPTION_SLOW },
         { "stuck-msec", required_argument, NULL, OPTION_STUCK },
         { "reconcile-msec", required_argument, NULL, OPTION_RECONCILE },
@@ -52,11 +54,12 @@ static int help(void) {
                "     --worker=PATH           The worker (" WORKER_PATH ")\n"
                "     --pci-ids=PATH          The database of PCI names (the system's)\n"
                "     --uevents=PATH          A datagram socket to receive uevents on instead of the kernel's; none: no uevents\n"
+               "     --require-reset         Give away no device that the kernel cannot reset between two owners\n"
                "     --slow-msec=N           Log a step that takes longer (2000)\n"
                "     --stuck-msec=N          Call an operation stuck when a step takes longer (10000)\n"
                "     --reconcile-msec=N      Compare what is held with the kernel this often (300000)\n"
                "     --driverctl=DIR         Where driverctl keeps its files (/etc/driverctl.d)\n"
-               "     --run=DIR               Where other managers have their pid files (/run)\n\n"
+               "     --run=DIR               Where other managers' pid files and udev's database are (/run)\n\n"
                "Environment: ASSIGND_LOG_LEVEL, a syslog level number (6).\n");
         return 0;
 }
@@ -94,6 +97,9 @@ static int apply(int option, const char *value, Config *config) {
                 return 0;
         case OPTION_UEVENTS:
                 config->uevent_socket = string_equal(value, "none") ? "" : value;
+                return 0;
+        case OPTION_REQUIRE_RESET:
+                config->require_reset = true;
                 return 0;
         case OPTION_SLOW:
                 return parse_msec("slow-msec", value, &config->slow_usec);

@@ -14,8 +14,9 @@ typedef struct Config {
         const char *pci_ids_path;    /* NULL: the system's */
         const char *uevent_socket;   /* NULL: the kernel's uevents; "": none; else a datagram socket to bind */
         const char *driverctl_path;  /* "/etc/driverctl.d": what driverctl is to do */
-        const char *run_path;        /* "/run": pid files of other managers */
+        const char *run_path;        /* "/run": pid files of other managers, and udev's database */
         uint64_t reconcile_usec;     /* how often what is held is compared with the kernel without an event; 0: never */
+        bool require_reset;          /* a device that cannot be reset is a blocker */
         uint64_t slow_usec;
         uint64_t stuck_usec;
 } Config;

@@ -11,6 +11,7 @@
 #include "base/strutil.h"
 #include "daemon/audit.h"
 #include "daemon/drift.h"
+#include "daemon/host-guard.h"
 #include "daemon/lease.h"
 #include "daemon/recover.h"
 #include "daemon/stuck.h"
@@ -193,6 +194,7 @@ Manager *manager_free(Manager *manager) {
         safe_close(manager->sysfs_fd);
         safe_close(manager->dev_fd);
         safe_close(manager->proc_fd);
+        host_facts_done(&manager->host);
         sd_event_unref(manager->event);
         free(manager);
         return NULL;
@@ -241,7 +243,9 @@ int manager_start(Manager *manager) {
                 if (fd < 0)
                         return log_error_errno(fd, "Failed to receive uevents on %s: %m", socket_path);
         }
-        r = recovery_load(manager);
+        r = host_guard_refresh(manager);
+        if (r >= 0)
+                r = recovery_load(manager);
         if (r >= 0)
                 r = load_what_drifted(manager);
         if (r < 0) {
@@ -353,6 +357,7 @@ Backend manager_default_backend(const Manager *manager) {
 
 void plan_result_done(PlanResult *result) {
         plan_done(&result->plan);
+        blocker_list_done(&result->overridden);
         refusal_done(&result->refusal);
         strv_free(result->devices);
         strv_free(result->companions);
@@ -557,7 +562,9 @@ void manager_audit_refusal(Manager *manager, const Request *request, const PlanR
 }
 
 int manager_rescan(Manager *manager) {
-        return inventory_rescan(&manager->inventory);
+        int r = host_guard_refresh(manager);
+
+        return r < 0 ? r : inventory_rescan(&manager->inventory);
 }
 
 int manager_reload(Manager *manager) {

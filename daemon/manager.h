@@ -15,6 +15,7 @@
 #include "db/audit.h"
 #include "db/inventory.h"
 #include "policy/drift.h"
+#include "policy/host-facts.h"
 
 typedef enum GroupState {
         GROUP_STATE_HOST,
@@ -54,6 +55,7 @@ typedef struct Manager {
         int sysfs_fd;
         int dev_fd;
         int proc_fd;
+        HostFacts host; /* as of the last scan */
         Db *db;
         Inventory inventory;
         AssignmentTable assignments;
@@ -102,6 +104,7 @@ Backend manager_default_backend(const Manager *manager);
 
 struct PlanResult {
         Plan plan;         /* empty where refused */
+        BlockerList overridden; /* what the request's overrides went past */
         Refusal refusal;   /* REFUSAL_NONE: possible */
         char **devices;    /* addresses of all endpoints it comes to */
         char **companions; /* those of them that were not named */

@@ -72,7 +72,7 @@ static int check_assignment(const Manager *manager, const Assignment *assignment
                 if (r < 0)
                         return r;
         }
-        blocker_list_drop(&blockers, BLOCKER_OWNED, /* only_overridable= */ false); /* by the assignment itself */
+        blocker_list_drop(&blockers, BLOCKER_OWNED); /* by the assignment itself */
         return blockers.n_items > 0 ? refusal_from_blockers(refusal, &blockers) : 0;
 }
 

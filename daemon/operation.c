@@ -124,6 +124,7 @@ Operation *operation_free(Operation *operation) {
         worker_free(operation->worker);
         look_free(operation->look);
         holding_list_done(&operation->holdings);
+        blocker_list_done(&operation->overridden);
         safe_close(operation->lease_fd);
         request_done(&operation->request);
         free(operation->groups);

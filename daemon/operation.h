@@ -128,6 +128,7 @@ struct Operation {
         HoldingList holdings; /* who was found to have open what it gives back */
         Look *look;         /* for holders, while it is stuck */
         Refusal outcome;    /* REFUSAL_NONE while all is well, then with or without a remark as its message */
+        BlockerList overridden; /* what it went past because the request said so */
         uint64_t created_usec;  /* realtime */
         uint64_t finished_usec; /* 0: not yet */
         OpenedFd *fds;

@@ -43,9 +43,9 @@ static int check_groups(const Manager *manager, const Selection *selection, Refu
                 if (r < 0)
                         return r;
         }
-        blocker_list_drop(&blockers, BLOCKER_OWNED, /* only_overridable= */ false);
-        blocker_list_drop(&blockers, BLOCKER_RESERVED, /* only_overridable= */ false);
-        blocker_list_drop(&blockers, BLOCKER_QUARANTINED, /* only_overridable= */ false);
+        blocker_list_drop(&blockers, BLOCKER_OWNED);
+        blocker_list_drop(&blockers, BLOCKER_RESERVED);
+        blocker_list_drop(&blockers, BLOCKER_QUARANTINED);
         if (blockers.n_items > 0)
                 return refusal_from_blockers(refusal, &blockers);
         for (size_t i = 0; i < selection->n_groups; i++) {

@@ -114,8 +114,8 @@ static int check_set(const Manager *manager, const Request *request, const Relea
                                 return r;
                 }
         }
-        blocker_list_drop(&blockers, BLOCKER_OWNED, /* only_overridable= */ false); /* it is the owner's to give back */
-        blocker_list_drop(&blockers, BLOCKER_QUARANTINED, /* only_overridable= */ false); /* as well, and closed for others afterwards */
+        blocker_list_drop(&blockers, BLOCKER_OWNED); /* it is the owner's to give back */
+        blocker_list_drop(&blockers, BLOCKER_QUARANTINED); /* as well, and closed for others afterwards */
         return blockers.n_items > 0 ? refusal_from_blockers(refusal, &blockers) : 0;
 }
 

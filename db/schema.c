@@ -269,7 +269,7 @@ static const char views_v1[] =
         "  a.caller_pid AS pid, coalesce(a.caller_name, 'assignd') AS caller,"
         "  " WORDS("a.targets") " AS targets, " WORDS("a.devices") " AS devices, " WORDS("a.groups") " AS groups,"
         "  a.outcome, a.error, a.message,"
-        "  (SELECT group_concat(" KEY("code") " || coalesce(' ' || " KEY("device") ", '') || coalesce(': ' || " KEY("detail") ", ''), '; ')"
+        "  (SELECT group_concat(CASE " KEY("overridden") " WHEN 1 THEN 'overridden ' ELSE '' END || " KEY("code") " || coalesce(' ' || " KEY("device") ", '') || coalesce(': ' || " KEY("detail") ", ''), '; ')"
         "    FROM json_each(a.blockers) item) AS blockers,"
         "  a.operation, a.assignment, b.boot_id"
         "  FROM audit a JOIN boots b ON b.id = a.boot;"

@@ -92,6 +92,8 @@ static int append_json_blocker(sd_bus_message *m, const json_t *blocker) {
                         return r;
         }
         r = encode_string(m, "detail", json_string_value(json_object_get(blocker, "detail")));
+        if (r >= 0)
+                r = encode_bool(m, "overridden", json_is_true(json_object_get(blocker, "overridden")));
         if (r < 0)
                 return r;
         return sd_bus_message_close_container(m);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/strutil.h"
+#include "daemon/host-guard.h"
 #include "dbus/bus-manager.h"
 #include "dbus/encode.h"
 #include "dbus/errors.h"
@@ -42,15 +43,29 @@ static void write_members(FILE *f, const Group *group) {
                 fprintf(f, "\n  %s, not a PCI device (%s)", group->others[i].name, group->others[i].subsystem ?: "of no known kind");
 }
 
+static void write_blockers(FILE *f, const BlockerList *blockers, bool overridable, const char *heading) {
+        bool has_any = false;
+
+        for (size_t i = 0; i < blockers->n_items; i++) {
+                const Blocker *blocker = &blockers->items[i];
+
+                if (blocker->overridable != overridable)
+                        continue;
+                if (!has_any)
+                        fprintf(f, "\nGroup %" PRIu32 " %s:", blocker->group, heading);
+                has_any = true;
+                fprintf(f, "\n  %s: %s", blocker_code_to_string(blocker->code), blocker->detail);
+        }
+}
+
 static void write_viability(FILE *f, const Group *group, const BlockerList *blockers) {
         if (blockers->n_items == 0) {
                 fprintf(f, "\nGroup %" PRIu32 " is viable: nothing keeps the kernel from giving it to one owner.", group->number);
                 return;
         }
 
-        fprintf(f, "\nGroup %" PRIu32 " is not viable:", group->number);
-        for (size_t i = 0; i < blockers->n_items; i++)
-                fprintf(f, "\n  %s: %s", blocker_code_to_string(blockers->items[i].code), blockers->items[i].detail);
+        write_blockers(f, blockers, /* overridable= */ false, "is not viable");
+        write_blockers(f, blockers, /* overridable= */ true, "should stay with the host as it is (an override goes past)");
 }
 
 static void write_state(FILE *f, const Bus *bus, const Group *group) {
@@ -148,13 +163,20 @@ static int append_properties(sd_bus_message *m, Bus *bus, const Subject *subject
         return encode_properties(m, group_vtable, bus->bus, &group);
 }
 
+/* What keeps the kernel from giving it away, and what the host does with it now. */
+static int explain_group(const Bus *bus, const Group *group, BlockerList *blockers) {
+        int r = group_blockers(bus, group, blockers);
+
+        return r < 0 ? r : host_guard_check_use(bus->manager, &(Group *) { (Group *) group }, 1, blockers);
+}
+
 static int append_explanation(sd_bus_message *m, Bus *bus, const Subject *subject) {
         _cleanup_(blocker_list_done) BlockerList blockers = {};
         _cleanup_free_ char *text = NULL;
         int r;
 
         if (subject->group)
-                r = group_blockers(subject->group, &blockers);
+                r = explain_group(bus, subject->group, &blockers);
         else
                 r = blocker_list_add(&blockers, BLOCKER_NO_IOMMU, GROUP_NONE, PCI_ADDRESS_FORMAT(&subject->device->address), false,
                                      "The device is in no IOMMU group");

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/host-guard.h"
 #include "dbus/bus.h"
 #include "dbus/encode.h"
 #include "dbus/path.h"
-#include "policy/viability.h"
 
-int group_blockers(const Group *group, BlockerList *ret) {
+int group_blockers(const Bus *bus, const Group *group, BlockerList *ret) {
         BlockerList blockers = {};
         int r;
 
-        r = viability_check(group, &blockers);
+        r = host_guard_check_group(bus->manager, group, &blockers);
         if (r < 0) {
                 blocker_list_done(&blockers);
                 return r;
@@ -39,7 +39,7 @@ static int property_get_viable(sd_bus *bus, const char *path, const char *interf
         _cleanup_(blocker_list_done) BlockerList blockers = {};
         int r, viable;
 
-        r = group_blockers(((const GroupView *) userdata)->group, &blockers);
+        r = group_blockers(((const GroupView *) userdata)->bus, ((const GroupView *) userdata)->group, &blockers);
         if (r < 0)
                 return r;
         viable = blockers.n_items == 0;
@@ -70,7 +70,7 @@ static int property_get_blockers(sd_bus *bus, const char *path, const char *inte
         _cleanup_(blocker_list_done) BlockerList blockers = {};
         int r;
 
-        r = group_blockers(((const GroupView *) userdata)->group, &blockers);
+        r = group_blockers(((const GroupView *) userdata)->bus, ((const GroupView *) userdata)->group, &blockers);
         if (r < 0)
                 return r;
         return encode_blockers(m, &blockers);

@@ -76,4 +76,4 @@ bool assignment_is_visible(const Assignment *assignment);
 size_t assignment_count_visible(const Manager *manager);
 
 /* The groups' viability; see viability_check(). Returns 0 or -ENOMEM, the caller frees *ret. */
-int group_blockers(const Group *group, BlockerList *ret);
+int group_blockers(const Bus *bus, const Group *group, BlockerList *ret);

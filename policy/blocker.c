@@ -90,13 +90,30 @@ bool blocker_list_contains(const BlockerList *list, BlockerCode code) {
         return false;
 }
 
-void blocker_list_drop(BlockerList *list, BlockerCode code, bool only_overridable) {
+int blocker_list_override(BlockerList *list, BlockerCode code, BlockerList *to) {
+        Blocker *grown;
+        size_t n = 0;
+
+        grown = reallocarray(to->items, (to->n_items + list->n_items) ?: 1, sizeof(Blocker));
+        if (!grown)
+                return -ENOMEM;
+        to->items = grown;
+        for (size_t i = 0; i < list->n_items; i++)
+                if (list->items[i].code == code && list->items[i].overridable)
+                        to->items[to->n_items++] = list->items[i];
+                else
+                        list->items[n++] = list->items[i];
+        list->n_items = n;
+        return 0;
+}
+
+void blocker_list_drop(BlockerList *list, BlockerCode code) {
         size_t n = 0;
 
         for (size_t i = 0; i < list->n_items; i++) {
                 Blocker *blocker = &list->items[i];
 
-                if (blocker->code == code && (blocker->overridable || !only_overridable)) {
+                if (blocker->code == code) {
                         free(blocker->device);
                         free(blocker->detail);
                 } else

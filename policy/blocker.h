@@ -63,5 +63,8 @@ int blocker_list_add(BlockerList *list, BlockerCode code, uint32_t group, const 
 
 bool blocker_list_contains(const BlockerList *list, BlockerCode code);
 
-/* Takes every blocker of that code out; with `only_overridable` those that an override goes past. */
-void blocker_list_drop(BlockerList *list, BlockerCode code, bool only_overridable);
+/* Moves every overridable blocker of that code to the end of `to`. Returns 0 or -ENOMEM (both lists unchanged). */
+int blocker_list_override(BlockerList *list, BlockerCode code, BlockerList *to);
+
+/* Takes every blocker of that code out. */
+void blocker_list_drop(BlockerList *list, BlockerCode code);

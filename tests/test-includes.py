@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     'base': {'base'},
     'policy': {'base', 'policy'},
     'db': {'base', 'db'},
-    'host': {'base', 'host', 'policy/facts.h'},
+    'host': {'base', 'host', 'policy/facts.h', 'policy/use.h', 'policy/host-facts.h'},
     'daemon': {'base', 'policy', 'db', 'host', 'daemon'},
     'dbus': {'base', 'policy', 'daemon', 'dbus'},
     'cli': {'base', 'cli', 'dbus/names.h'},
