@@ -16,6 +16,9 @@
 /* Above that many devices one rescan is cheaper than a look at each. */
 #define DIRTY_MAX 64U
 
+/* Up to that many are looked at without waiting for the end of the burst when a device comes. */
+#define DIRTY_AT_ONCE 8U
+
 static bool is_changing(const PciAddress *address, void *userdata) {
         const Inventory *inventory = userdata;
 
@@ -532,6 +535,13 @@ static int mark_dirty(Inventory *inventory, const PciAddress *address) {
         return 0;
 }
 
+/* A device that comes alone may join a group that somebody has, and then every moment counts until it is guarded. */
+static void refresh_at_once(Inventory *inventory) {
+        if (inventory->refresh_source)
+                (void) sd_event_source_set_enabled(inventory->refresh_source, SD_EVENT_OFF);
+        schedule_refresh(inventory, 0);
+}
+
 static void on_uevent(const Uevent *uevent, void *userdata) {
         Inventory *inventory = userdata;
 
@@ -543,7 +553,10 @@ static void on_uevent(const Uevent *uevent, void *userdata) {
                         inventory->rescan_needed = true;
         } else
                 return;
-        schedule_refresh(inventory, REFRESH_DELAY_USEC);
+        if (uevent && uevent->action == UEVENT_ADD && inventory->n_dirty <= DIRTY_AT_ONCE)
+                refresh_at_once(inventory);
+        else
+                schedule_refresh(inventory, REFRESH_DELAY_USEC);
 }
 
 int inventory_start(Inventory *inventory, bool watch, int uevent_fd) {

@@ -195,5 +195,9 @@ int manager_check_state(const Manager *manager, uint32_t number, BlockerList *bl
 /* Appends vf-of-locked-pf for each VF of the group whose PF an assignment holds, or is about to. */
 int manager_check_sriov(const Manager *manager, const Group *group, BlockerList *blockers);
 
+/* Appends has-vfs for each recorded PF that would turn off VFs by leaving its driver, of which one may be used: it is on a VFIO driver, or an
+ * assignment holds it. */
+int manager_check_vfs_unused(const Manager *manager, const RecordList *records, BlockerList *blockers);
+
 /* Leaves an audit row for a refusal, unless it is about the form or existence of what was asked for. */
 void manager_audit_refusal(Manager *manager, const Request *request, const PlanResult *result);

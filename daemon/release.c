@@ -113,6 +113,9 @@ static int check_set(const Manager *manager, const Request *request, const Relea
                         if (r < 0)
                                 return r;
                 }
+                r = manager_check_vfs_unused(manager, &assignment->records, &blockers);
+                if (r < 0)
+                        return r;
         }
         blocker_list_drop(&blockers, BLOCKER_OWNED); /* it is the owner's to give back */
         blocker_list_drop(&blockers, BLOCKER_QUARANTINED); /* as well, and closed for others afterwards */

@@ -1,10 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/manager.h"
+#include "policy/viability.h"
 
 static const char *holder_of(const Manager *manager, uint32_t group) {
         const Assignment *assignment = assignment_table_find_group(&manager->assignments, group);
 
         return assignment ? assignment->owner : NULL;
+}
+
+/* Leaving vfio-pci turns them off (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_unregister_device), and waits for whoever has one open. */
+static bool vf_may_be_used(const Manager *manager, const PciAddress *address) {
+        const Device *vf = facts_find_device(manager_facts(manager), address);
+
+        return vf && (driver_is_vfio(vf->driver) || (vf->group != GROUP_NONE && holder_of(manager, vf->group)));
+}
+
+int manager_check_vfs_unused(const Manager *manager, const RecordList *records, BlockerList *blockers) {
+        for (size_t i = 0; i < records->n_items; i++) {
+                const Device *device = facts_find_device(manager_facts(manager), &records->items[i].address);
+
+                for (size_t k = 0; device && k < device->n_vfs; k++) {
+                        int r;
+
+                        if (!vf_may_be_used(manager, &device->vfs[k]))
+                                continue;
+                        r = blocker_list_add(blockers, BLOCKER_HAS_VFS, device->group, PCI_ADDRESS_FORMAT(&device->address), false,
+                                             "Leaving its driver would turn off the virtual function %s of %s, which somebody may use: turn it off first",
+                                             PCI_ADDRESS_FORMAT(&device->vfs[k]), PCI_ADDRESS_FORMAT(&device->address));
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
 }
 
 int manager_check_sriov(const Manager *manager, const Group *group, BlockerList *blockers) {

@@ -88,6 +88,24 @@ static bool on_host_driver(const Device *device) {
         return device->driver && !driver_is_exempt(device->driver);
 }
 
+/* Numbers are reused: it is the group that the keeper has if a recorded member is still in it. */
+static bool is_held_group(const RecordList *records, const Group *group) {
+        for (size_t i = 0; i < group->n_devices; i++) {
+                const DeviceRecord *record = record_list_find(records, &group->devices[i]->address);
+
+                if (record && record->group == group->number && pci_identity_equal(&record->identity, &group->devices[i]->identity))
+                        return true;
+        }
+        return false;
+}
+
+/* Whether something that the keeper has can reach the device. */
+static bool shares_group(const RecordList *records, const Device *device, const Facts *facts) {
+        const Group *group = facts_find_group(facts, device->group);
+
+        return group && is_held_group(records, group);
+}
+
 static int find_gone(const DeviceRecord *record, const Facts *facts, const VfOf *vfs, size_t n_vfs, DriftList *list) {
         const char *name = PCI_ADDRESS_FORMAT(&record->address);
 
@@ -141,7 +159,7 @@ static int find_of_group(const DeviceRecord *record, const Device *device, Drift
                    device->group, record->group);
 }
 
-static int find_of_record(const DeviceRecord *record, const Facts *facts, const VfOf *vfs, size_t n_vfs, DriftList *list) {
+static int find_of_record(const RecordList *records, const DeviceRecord *record, const Facts *facts, const VfOf *vfs, size_t n_vfs, DriftList *list) {
         const Device *device = facts_find_device(facts, &record->address);
         const char *name = PCI_ADDRESS_FORMAT(&record->address);
         int r;
@@ -149,7 +167,7 @@ static int find_of_record(const DeviceRecord *record, const Facts *facts, const 
         if (!device)
                 return find_gone(record, facts, vfs, n_vfs, list);
         if (!pci_identity_equal(&device->identity, &record->identity))
-                return say(list, DRIFT_IDENTITY_CHANGED, record->group, &record->address, on_host_driver(device),
+                return say(list, DRIFT_IDENTITY_CHANGED, record->group, &record->address, on_host_driver(device) && shares_group(records, device, facts),
                            "%s is another device now: %04x:%04x, and was %04x:%04x%s%s", name, device->identity.vendor, device->identity.device,
                            record->identity.vendor, record->identity.device, on_host_driver(device) ? "; it is on the host driver " : "",
                            on_host_driver(device) ? device->driver : "");
@@ -162,17 +180,6 @@ static int find_of_record(const DeviceRecord *record, const Facts *facts, const 
                 r = say(list, DRIFT_NUMVFS_CHANGED, record->group, &record->address, false, "%s has %zu virtual functions now and had none", name,
                         device->n_vfs);
         return r;
-}
-
-/* Numbers are reused: it is the group that the keeper has if a recorded member is still in it. */
-static bool is_held_group(const RecordList *records, const Group *group) {
-        for (size_t i = 0; i < group->n_devices; i++) {
-                const DeviceRecord *record = record_list_find(records, &group->devices[i]->address);
-
-                if (record && record->group == group->number && pci_identity_equal(&record->identity, &group->devices[i]->identity))
-                        return true;
-        }
-        return false;
 }
 
 static int find_of_unrecorded(const Device *device, DriftList *list) {
@@ -214,7 +221,7 @@ int drift_find(const RecordList *records, const Facts *facts, const VfOf *vfs, s
         int r;
 
         for (size_t i = 0; i < records->n_items; i++) {
-                r = find_of_record(&records->items[i], facts, vfs, n_vfs, &list);
+                r = find_of_record(records, &records->items[i], facts, vfs, n_vfs, &list);
                 if (r < 0)
                         return r;
         }

@@ -134,6 +134,9 @@ START_TEST(another_device_at_the_address_is_another_device_and_nothing_else) {
         assert_drift("identity-changed " NIC0 " 14\n");
         machine_set_driver(&facts, NIC0, "igb");
         assert_drift("identity-changed " NIC0 " 14!\n");
+        machine_device(&facts, SINGLE)->identity.device = 0x1533; /* nobody is left who could reach it */
+        machine_set_driver(&facts, SINGLE, "igb");
+        assert_drift("identity-changed " SINGLE " 13\nidentity-changed " NIC0 " 14!\n");
 }
 END_TEST
 

@@ -75,8 +75,28 @@ START_TEST(a_vf_of_an_assigned_pf_is_locked) {
 }
 END_TEST
 
+START_TEST(an_assigned_pf_stays_while_somebody_may_use_its_vfs) {
+        scene_start();
+        turn_off(&vf);
+        turn_off(&second_vf);
+        AWAIT(device_at(&pf)->n_vfs == 0);
+        (void) assign("vm:pf", "0000:05:00.0");
+        turn_on(); /* as its owner can, by vfio-pci's enable_sriov */
+        AWAIT(count_heard("drift numvfs-changed 0000:05:00.0") > 0);
+        ck_assert_int_eq(simk_set_override(daemon_scene.root, &vf, "vfio-pci"), 0);
+        ck_assert_int_eq(simk_bind(daemon_scene.root, &vf, "vfio-pci"), 0);
+        AWAIT(device_at(&vf)->driver);
+        request_refused(make_request(VERB_RELEASE, "vm:pf", NULL), REFUSAL_NOT_VIABLE, "would turn off the virtual function 0000:05:00.1");
+        assert_driver(&pf, "vfio-pci");
+        ck_assert_int_eq(simk_unbind(daemon_scene.root, &vf, "vfio-pci"), 0);
+        AWAIT(!device_at(&vf)->driver);
+        release("vm:pf");
+}
+END_TEST
+
 DAEMON_SUITE("sriov",
              a_pf_with_vfs_is_refused_and_left_alone,
              the_end_of_a_vf_is_news_of_its_pf,
              an_event_of_a_pf_is_news_of_its_vfs,
-             a_vf_of_an_assigned_pf_is_locked)
+             a_vf_of_an_assigned_pf_is_locked,
+             an_assigned_pf_stays_while_somebody_may_use_its_vfs)
