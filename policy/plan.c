@@ -277,7 +277,7 @@ static int add_if_it_differs(RecordList *differing, const DeviceRecord *record, 
         const Device *device = facts_find_device(facts, &record->address);
         int r;
 
-        if (!device || !pci_identity_equal(&device->identity, &record->identity))
+        if (!device || !pci_identity_equal(&device->identity, &record->identity) || device->group != record->group)
                 return 0;
         if (string_equal(device->driver, record->vfio_driver) && string_equal(device->driver_override, record->vfio_driver))
                 return 0;

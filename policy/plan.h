@@ -104,7 +104,7 @@ int plan_release(const RecordList *records, const Facts *facts, Plan *ret);
 
 /* The steps that bring the recorded devices back to what their keeper has (their VFIO driver, under an override that names it),
  * from wherever they are now: the overrides of all that differ, then unbind, then bind, as in plan_assign(). A device that is as
- * it should be, is gone, or is another one now, is left alone. Returns 0 or -ENOMEM. */
+ * it should be, is gone, is another one or in another group now, is left alone. Returns 0 or -ENOMEM. */
 int plan_hold(const RecordList *records, const Facts *facts, Plan *ret);
 
 /* Moves the steps of `more` (left empty) behind those of `plan`, in phases of their own. Returns 0 or -ENOMEM. */

@@ -238,12 +238,14 @@ START_TEST(what_drifted_comes_back_to_its_keeper) {
 }
 END_TEST
 
-START_TEST(what_is_gone_or_another_device_is_not_brought_back) {
+START_TEST(what_is_gone_or_another_device_or_elsewhere_is_not_brought_back) {
         _cleanup_(plan_done) Plan plan = {};
 
         drop(NIC1);
         machine_device(&facts, NIC0)->identity.device = 0x1533;
         machine_set_driver(&facts, NIC0, "igb");
+        machine_device(&facts, SINGLE)->group = 40;
+        machine_set_driver(&facts, SINGLE, "e1000e");
         machine_link(&facts);
         ck_assert_int_eq(plan_hold(&records, &facts, &plan), 0);
         ck_assert_uint_eq(plan.n_steps, 0);
@@ -290,7 +292,7 @@ int main(void) {
                 the_number_of_vfs_is_watched_on_both_sides,
                 a_drift_is_known_again_and_another_is_not,
                 what_drifted_comes_back_to_its_keeper,
-                what_is_gone_or_another_device_is_not_brought_back,
+                what_is_gone_or_another_device_or_elsewhere_is_not_brought_back,
                 records_of_groups_are_gathered_once_each_in_order,
                 codes_have_their_words,
         };
