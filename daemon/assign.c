@@ -259,8 +259,12 @@ static int assign_journal_begin(Operation *operation, void *userdata) {
 
 static int assign_plan_undo(Operation *operation, void *userdata, Plan *ret) {
         Assignment *assignment = operation_assignment(operation);
+        PciAddress blind;
+        int r;
 
-        manager_refresh_devices(userdata, &assignment->records);
+        r = manager_see_devices(userdata, &assignment->records, &blind);
+        if (r < 0)
+                return r;
         return plan_give_back(&assignment->records, manager_facts(userdata), ret);
 }
 

@@ -376,6 +376,22 @@ void manager_refresh_devices(Manager *manager, const RecordList *records) {
         }
 }
 
+int manager_see_devices(Manager *manager, const RecordList *records, PciAddress *ret_blind) {
+        for (size_t i = 0; i < records->n_items; i++) {
+                const PciAddress *address = &records->items[i].address;
+                int r = inventory_refresh_device(&manager->inventory, address);
+                const Device *device = facts_find_device(manager_facts(manager), address);
+
+                if (r >= 0 && device)
+                        r = device->read_error;
+                if (r < 0) {
+                        *ret_blind = *address;
+                        return r;
+                }
+        }
+        return 0;
+}
+
 /* Nobody tells when a disk has room again, so whoever is about to write looks. */
 void manager_probe_database(Manager *manager) {
         int r;

@@ -177,6 +177,10 @@ void manager_operation_changed(Manager *manager, Operation *operation, bool stuc
 void manager_say_groups(Manager *manager, const uint32_t *groups, size_t n_groups);
 void manager_refresh_devices(Manager *manager, const RecordList *records);
 
+/* The same before it is planned how they are given back: what cannot be seen must not be taken for gone, or for another device. Returns 0,
+ * or a negative errno with *ret_blind the device that is there and could not be read. */
+int manager_see_devices(Manager *manager, const RecordList *records, PciAddress *ret_blind);
+
 /* The lease of an assignment that is about to begin: `fd` is borrowed, see lease_new(). It is named when the assignment has begun, or
  * dropped when it has not. */
 int manager_add_lease(Manager *manager, int fd);

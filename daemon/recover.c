@@ -301,6 +301,7 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         _cleanup_(refusal_done) Refusal refusal = {};
         Request request = { .verb = VERB_RECOVER };
         Operation *begun = NULL;
+        PciAddress blind;
         int let_go, r;
 
         log_notice("Recovering assignment %" PRIu64 " of %s, which was %s when the daemon ended", assignment->id, assignment->owner,
@@ -308,7 +309,9 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         let_go = db_assignment_has_let_go(manager->db, (int64_t) assignment->id);
         if (let_go < 0)
                 return let_go;
-        manager_refresh_devices(manager, &assignment->records);
+        r = manager_see_devices(manager, &assignment->records, &blind);
+        if (r < 0)
+                return log_error_errno(r, "Failed to look at %s: %m", PCI_ADDRESS_FORMAT(&blind));
         if (assignment->state == ASSIGNMENT_RELEASING)
                 r = plan_release(&assignment->records, manager_facts(manager), &plan);
         else

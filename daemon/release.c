@@ -140,6 +140,7 @@ static int describe_set(const ReleaseSet *set, const RecordList *records, PlanRe
 static int plan_set(Manager *manager, const Request *request, const ReleaseSet *set, PlanResult *result) {
         _cleanup_free_ DeviceRecord *items = NULL;
         RecordList records;
+        PciAddress blind;
         int r;
 
         r = records_merge(set->assignments, set->n_assignments, &records);
@@ -152,7 +153,12 @@ static int plan_set(Manager *manager, const Request *request, const ReleaseSet *
         r = check_set(manager, request, set, &result->refusal);
         if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
-        manager_refresh_devices(manager, &records);
+        r = manager_see_devices(manager, &records, &blind);
+        if (r < 0 && r != -ENOMEM)
+                return refusal_set(&result->refusal, REFUSAL_FAILED, "%s cannot be looked at (%s), so nothing is given back yet",
+                                   PCI_ADDRESS_FORMAT(&blind), strerror(-r));
+        if (r < 0)
+                return r;
         r = plan_release(&records, manager_facts(manager), &result->plan);
         if (r < 0 || !request->caller.bus_name) /* the owner of a lease is gone: nobody is there to be refused */
                 return r;

@@ -166,6 +166,8 @@ static int find_of_record(const RecordList *records, const DeviceRecord *record,
 
         if (!device)
                 return find_gone(record, facts, vfs, n_vfs, list);
+        if (device->read_error < 0) /* what could not be read has not changed; a driver that could be is there */
+                return on_host_driver(device) ? find_of_driver(record, device, list) : 0;
         if (!pci_identity_equal(&device->identity, &record->identity))
                 return say(list, DRIFT_IDENTITY_CHANGED, record->group, &record->address, on_host_driver(device) && shares_group(records, device, facts),
                            "%s is another device now: %04x:%04x, and was %04x:%04x%s%s", name, device->identity.vendor, device->identity.device,

@@ -45,7 +45,7 @@ typedef struct VfOf {
 } VfOf;
 
 /* Everything in which `facts` differ from what the keeper of `records` has; `vfs` (may be NULL) are those of its devices that were seen
- * as VFs. A group of the same number without any recorded device is another group, not one that strangers joined. The caller
+ * as VFs. A device with a read_error is judged by its driver alone, if that is known. A group of the same number without any recorded device is another group, not one that strangers joined. The caller
  * owns *ret. Returns 0 or -ENOMEM. */
 int drift_find(const RecordList *records, const Facts *facts, const VfOf *vfs, size_t n_vfs, DriftList *ret);
 

@@ -121,6 +121,20 @@ START_TEST(what_a_foreign_manager_does_is_told_whole) {
 }
 END_TEST
 
+START_TEST(what_cannot_be_read_has_not_changed) {
+        PciAddress nic = address_of(NIC0);
+        Device *device = facts_find_device(&facts, &nic);
+
+        device->read_error = -EIO;
+        device->identity = (PciIdentity) {};
+        machine_set_driver(&facts, NIC0, NULL);
+        machine_set_override(&facts, NIC0, NULL);
+        assert_drift("");
+        machine_set_driver(&facts, NIC0, "e1000e"); /* but this can */
+        assert_drift("driver-changed 0000:02:00.0 14!\n");
+}
+END_TEST
+
 START_TEST(a_device_that_is_unplugged_is_gone) {
         drop(NIC1);
         assert_drift("device-gone " NIC1 " 14\n");
@@ -283,6 +297,7 @@ int main(void) {
                 every_driver_that_is_not_the_vfio_driver_is_drift_and_a_host_driver_endangers_the_isolation,
                 every_other_override_is_drift,
                 what_a_foreign_manager_does_is_told_whole,
+                what_cannot_be_read_has_not_changed,
                 a_device_that_is_unplugged_is_gone,
                 another_device_at_the_address_is_another_device_and_nothing_else,
                 a_device_that_joins_endangers_the_isolation_if_a_host_driver_has_it,
