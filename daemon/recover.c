@@ -373,9 +373,9 @@ static void begin_recoveries_or_retry(Recovery *recovery) {
         if (r >= 0)
                 return;
         log_error_errno(r, "Failed to recover after the worker of an earlier daemon ended, trying again: %m");
-        recovery->retry_source = sd_event_source_disable_unref(recovery->retry_source);
-        r = sd_event_add_time_relative(recovery->manager->event, &recovery->retry_source, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_MSEC, on_retry,
-                                       recovery);
+        r = sd_event_source_set_time_relative(recovery->retry_source, RETRY_USEC);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(recovery->retry_source, SD_EVENT_ONESHOT);
         if (r < 0)
                 log_error_errno(r, "What an earlier daemon left stays as it is until the next start: %m");
 }
@@ -383,6 +383,14 @@ static void begin_recoveries_or_retry(Recovery *recovery) {
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         begin_recoveries_or_retry(userdata);
         return 0;
+}
+
+/* There from the beginning, so that trying again cannot fail for want of memory. */
+static int add_retry(Recovery *recovery) {
+        int r;
+
+        r = sd_event_add_time_relative(recovery->manager->event, &recovery->retry_source, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_retry, recovery);
+        return r < 0 ? r : sd_event_source_set_enabled(recovery->retry_source, SD_EVENT_OFF);
 }
 
 /* They were stuck until now. */
@@ -484,7 +492,9 @@ int recovery_load(Manager *manager) {
                 return -ENOMEM;
         manager->recovery = recovery;
         recovery->manager = manager;
-        r = load(recovery);
+        r = add_retry(recovery);
+        if (r >= 0)
+                r = load(recovery);
         if (r < 0)
                 return log_error_errno(r, "Failed to load what an earlier daemon left: %m");
         r = await_workers(recovery);
