@@ -10,6 +10,7 @@
 #include "daemon/foreign.h"
 #include "daemon/guard.h"
 #include "daemon/keeper.h"
+#include "daemon/recover.h"
 #include "db/drift.h"
 
 #define RETRY_USEC USEC_PER_SEC
@@ -107,7 +108,7 @@ static int note_vfs(const Facts *facts, const RecordList *records, Watched *watc
 
 static bool is_at_work(const Manager *manager, const Keeper *keeper) {
         for (size_t g = 0; g < keeper->n_groups; g++)
-                if (manager_group_operation(manager, keeper->groups[g]))
+                if (manager_group_operation(manager, keeper->groups[g]) || recovery_awaits_group(manager->recovery, keeper->groups[g]))
                         return true;
         return false;
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
+#include "daemon/recover.h"
 #include "policy/viability.h"
 
 #define VFIO_DRIVER "vfio-pci"
@@ -129,7 +130,8 @@ int guard_begin(Manager *manager, const PciAddress *address) {
 
         if (!device || !guard_is_needed(manager, device) || !keeper_find_group(manager, device->group, &keeper))
                 return 0;
-        if (manager_group_operation(manager, device->group) || queue_find_waiting(&manager->queue, device->group, NULL))
+        if (manager_group_operation(manager, device->group) || recovery_awaits_group(manager->recovery, device->group) ||
+            queue_find_waiting(&manager->queue, device->group, NULL))
                 return -EBUSY;
         r = record_make(device, /* wanted= */ false, VFIO_DRIVER, &now);
         now.is_new = true;

@@ -165,6 +165,30 @@ static bool leftover_needs_recovery(const Recovery *recovery, const Leftover *le
         return false;
 }
 
+/* Nothing is left to do but for its worker to end: one that writes is waited for whatever it was about. */
+static bool leftover_is_over(const Recovery *recovery, const Leftover *leftover) {
+        return leftover->pidfd < 0 && !leftover->is_closed && !leftover_needs_recovery(recovery, leftover);
+}
+
+static int interrupt_what_is_over(Recovery *recovery) {
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
+                const Leftover *leftover = &recovery->leftovers.items[i];
+                int r;
+
+                if (!leftover_is_over(recovery, leftover))
+                        continue;
+                r = leftover_interrupt(recovery->manager->db, leftover, leftover->same_boot ? REASON_DAEMON_ENDED : REASON_REBOOT);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void note_what_is_over(Recovery *recovery) {
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++)
+                recovery->leftovers.items[i].is_closed |= leftover_is_over(recovery, &recovery->leftovers.items[i]);
+}
+
 static int close_what_is_over(Recovery *recovery) {
         _cleanup_(db_transaction_done) Db *transaction = NULL;
         Db *db = recovery->manager->db;
@@ -179,23 +203,17 @@ static int close_what_is_over(Recovery *recovery) {
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
-                const Leftover *leftover = &recovery->leftovers.items[i];
-
-                if (leftover_needs_recovery(recovery, leftover))
-                        continue;
-                r = leftover_interrupt(db, leftover, leftover->same_boot ? REASON_DAEMON_ENDED : REASON_REBOOT);
-                if (r < 0)
-                        return r;
-        }
+        r = interrupt_what_is_over(recovery);
+        if (r < 0)
+                return r;
         transaction = NULL;
         r = db_commit(db);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < recovery->leftovers.n_items; i++)
-                recovery->leftovers.items[i].is_closed = !leftover_needs_recovery(recovery, &recovery->leftovers.items[i]);
+        note_what_is_over(recovery);
         for (size_t i = 0; i < recovery->n_rebooted; i++)
                 manager_drop_assignment(recovery->manager, recovery->rebooted[i]);
+        recovery->n_rebooted = 0;
         return 0;
 }
 
@@ -347,10 +365,22 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         return -EIO;
 }
 
+static bool something_is_over(const Recovery *recovery) {
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++)
+                if (leftover_is_over(recovery, &recovery->leftovers.items[i]))
+                        return true;
+        return false;
+}
+
 static int begin_recoveries(Recovery *recovery) {
         AssignmentTable *table = &recovery->manager->assignments;
         int r;
 
+        if (something_is_over(recovery)) {
+                r = close_what_is_over(recovery);
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; i < table->n_items; i++) {
                 Assignment *assignment = table->items[i];
 
@@ -415,6 +445,7 @@ static int on_worker_ended(sd_event_source *source, int fd, uint32_t events, voi
                 break;
         }
         begin_recoveries_or_retry(recovery);
+        drift_watch_schedule(recovery->manager->drift);
         return 0;
 }
 
@@ -424,7 +455,7 @@ static int await_workers(Recovery *recovery) {
         for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
                 Leftover *leftover = &recovery->leftovers.items[i];
 
-                if (!leftover_needs_recovery(recovery, leftover))
+                if (leftover->verb == VERB_OPEN)
                         continue;
                 r = leftover_open_worker(leftover, &recovery->manager->context.launcher);
                 if (r < 0)
@@ -477,10 +508,7 @@ static int load(Recovery *recovery) {
         r = db_assignment_foreach_open(db, on_assignment, recovery);
         if (r < 0)
                 return r;
-        r = leftover_list_load(db, &recovery->leftovers);
-        if (r < 0)
-                return r;
-        return close_what_is_over(recovery);
+        return leftover_list_load(db, &recovery->leftovers);
 }
 
 int recovery_load(Manager *manager) {
@@ -500,6 +528,9 @@ int recovery_load(Manager *manager) {
         r = await_workers(recovery);
         if (r < 0)
                 return log_error_errno(r, "Failed to wait for the worker of an earlier daemon: %m");
+        r = close_what_is_over(recovery);
+        if (r < 0)
+                return log_error_errno(r, "Failed to close what an earlier daemon left: %m");
         return 0;
 }
 

@@ -149,6 +149,11 @@ START_TEST(killed_at_any_moment_of_opening_keeps_the_assignment) {
 }
 END_TEST
 
+static void forget_trace(void) {
+        ck_assert_int_eq(treegen_remove_path(daemon_scene.root, "simk/trace"), 0);
+        safe_close(openat(daemon_scene.root, "simk/trace", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+}
+
 START_TEST(killed_at_any_moment_of_the_recovery_itself) {
         _cleanup_free_ char *before = scene_snapshot();
         unsigned n = 0;
@@ -160,8 +165,7 @@ START_TEST(killed_at_any_moment_of_the_recovery_itself) {
                 scene_start();
                 assert_whole(before);
                 scene_stop();
-                ck_assert_int_eq(treegen_remove_path(daemon_scene.root, "simk/trace"), 0);
-                safe_close(openat(daemon_scene.root, "simk/trace", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+                forget_trace();
                 n++;
         } while (killed);
         ck_assert_uint_ge(n, 4);
@@ -425,6 +429,41 @@ START_TEST(an_assignment_that_a_boot_interrupted_was_never_there) {
 }
 END_TEST
 
+static Operation *act_recover(void) {
+        Request request = make_request(VERB_RECOVER, NULL, "0000:02:00.0", NULL);
+        _cleanup_(refusal_done) Refusal refusal = {};
+        Operation *operation = NULL;
+
+        ck_assert_int_eq(manager_recover(manager(), &request, &refusal, &operation), 0);
+        request_done(&request);
+        ck_assert_ptr_nonnull(operation);
+        return operation;
+}
+
+/* The assignment is active and stays so, but nothing else may begin while something still writes to its group. */
+START_TEST(the_worker_of_an_administrators_recovery_is_waited_for_as_well) {
+        _cleanup_free_ char *before = scene_snapshot();
+        _cleanup_close_ int hang = -EBADF;
+
+        scene_start();
+        await_end(act_assign());
+        scene_stop();
+        ck_assert_int_eq(simk_set_override(daemon_scene.root, &nic, NULL), 0);
+        forget_trace();
+        hang = leave_worker(act_recover, SIMK_SET_OVERRIDE, &nic, "begin set-override 0000:02:00.0");
+        scene_start();
+        ck_assert_uint_eq(manager_group_state(manager(), NIC_GROUP), GROUP_STATE_STUCK);
+        request_refused(make_request(VERB_RELEASE, "vm:a", NULL), REFUSAL_STUCK, "an earlier assignd");
+        assert_rows("SELECT verb FROM operations WHERE finished_usec IS NULL", "recover\n");
+        hang = safe_close(hang);
+        AWAIT(manager_group_state(manager(), NIC_GROUP) == GROUP_STATE_ASSIGNED);
+        assert_rows("SELECT count(*) FROM operations WHERE finished_usec IS NULL", "0\n");
+        assert_rows("SELECT verb, outcome FROM audit_log ORDER BY id DESC LIMIT 1", "recover|interrupted\n");
+        release("vm:a");
+        assert_snapshot(before);
+}
+END_TEST
+
 static Operation *act_assign_and_wait(void) {
         Operation *first = act_assign();
 
@@ -466,5 +505,6 @@ DAEMON_SUITE("recover",
              a_restart_changes_nothing_on_the_host,
              after_another_boot_assignments_have_ended,
              an_assignment_that_a_boot_interrupted_was_never_there,
+             the_worker_of_an_administrators_recovery_is_waited_for_as_well,
              what_waited_has_ended_with_its_daemon,
              a_second_daemon_is_kept_out)
