@@ -13,22 +13,33 @@
 #include "daemon/recover.h"
 #include "db/drift.h"
 
-#define RETRY_USEC USEC_PER_SEC
+/* Longer than a database that somebody keeps locked is waited for, from the beginning of that (db/db.h): others get their turn. */
+#define RETRY_USEC (5 * USEC_PER_SEC)
+
+/* Above that many groups everything is looked at. */
+#define CHANGED_MAX 64U
 
 /* What is known of one keeper. */
 typedef struct Watched {
         uint64_t assignment;
-        bool is_there; /* seen in the last look */
         DriftList said;
         VfOf *vfs;
         size_t n_vfs;
 } Watched;
+
+/* Which groups have changed: all of them, or these. */
+typedef struct Changed {
+        bool all;
+        uint32_t groups[CHANGED_MAX];
+        size_t n_groups;
+} Changed;
 
 struct DriftWatch {
         Manager *manager;
         bool started;
         sd_event_source *look;
         sd_event_source *timer;
+        Changed changed; /* what the next look is about */
         bool trying_again; /* the timer is for what could not be recorded */
         Watched *items;
         size_t n_items;
@@ -317,14 +328,25 @@ static void arm_timer(DriftWatch *watch, uint64_t usec) {
                 log_error_errno(r, "Drift is not looked for by the clock any more: %m");
 }
 
+static bool is_concerned(const Changed *changed, const Keeper *keeper) {
+        for (size_t i = 0; i < changed->n_groups; i++)
+                for (size_t g = 0; g < keeper->n_groups; g++)
+                        if (keeper->groups[g] == changed->groups[i])
+                                return true;
+        return changed->all;
+}
+
 static void look(DriftWatch *watch) {
+        const Changed changed = watch->changed;
         int r = 0, k;
 
-        forget_ended(watch);
+        watch->changed = (Changed) {}; /* more may come while this is told */
+        if (changed.all)
+                forget_ended(watch);
         for (size_t i = 0; i < keeper_count(watch->manager); i++) {
                 Keeper keeper;
 
-                if (!keeper_at(watch->manager, i, &keeper) || is_at_work(watch->manager, &keeper))
+                if (!keeper_at(watch->manager, i, &keeper) || !is_concerned(&changed, &keeper) || is_at_work(watch->manager, &keeper))
                         continue;
                 k = look_at(watch, &keeper);
                 r = r < 0 ? r : k;
@@ -357,6 +379,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                         log_warning_errno(r, "Failed to look at the host afresh: %m");
         } else
                 manager_probe_database(watch->manager);
+        watch->changed.all = true;
         look(watch);
         return 0;
 }
@@ -408,19 +431,27 @@ int drift_watch_new(Manager *manager, DriftWatch **ret) {
         return 0;
 }
 
-void drift_watch_schedule(DriftWatch *watch) {
+static void schedule(DriftWatch *watch) {
         int r;
 
-        if (!watch || !watch->started)
-                return;
         r = sd_event_source_set_enabled(watch->look, SD_EVENT_ONESHOT);
         if (r < 0)
                 log_error_errno(r, "Drift is not looked for: %m");
 }
 
+void drift_watch_changed(DriftWatch *watch, const uint32_t *groups, size_t n_groups) {
+        if (!watch || !watch->started)
+                return;
+        if (n_groups > CHANGED_MAX - watch->changed.n_groups)
+                watch->changed.all = true;
+        for (size_t i = 0; !watch->changed.all && i < n_groups; i++)
+                watch->changed.groups[watch->changed.n_groups++] = groups[i];
+        schedule(watch);
+}
+
 void drift_watch_start(DriftWatch *watch) {
-        watch->started = true;
-        drift_watch_schedule(watch);
+        watch->started = watch->changed.all = true;
+        schedule(watch);
 }
 
 void drift_watch_appeared(DriftWatch *watch, const PciAddress *address) {
@@ -435,5 +466,6 @@ void drift_watch_appeared(DriftWatch *watch, const PciAddress *address) {
         }
         appeared[watch->n_appeared++] = *address;
         watch->appeared = appeared;
-        drift_watch_schedule(watch);
+        watch->changed.all = true;
+        schedule(watch);
 }

@@ -19,8 +19,8 @@ DEFINE_CLEANUP(DriftWatch *, drift_watch_free)
 /* From now on: what was recovered is as it should be. */
 void drift_watch_start(DriftWatch *watch);
 
-/* Looks soon, from the event loop. NULL is ignored. */
-void drift_watch_schedule(DriftWatch *watch);
+/* Looks soon, from the event loop, at what these groups' keepers have. NULL is ignored. */
+void drift_watch_changed(DriftWatch *watch, const uint32_t *groups, size_t n_groups);
 
-/* The device has just appeared. NULL is ignored. */
+/* The device has just appeared: every keeper may have a record of its address. NULL is ignored. */
 void drift_watch_appeared(DriftWatch *watch, const PciAddress *address);

@@ -53,7 +53,10 @@ static void on_device_changed(void *userdata, const PciAddress *address, const D
                 manager_say_groups(manager, &device->group, 1); /* its viability may be another */
         if (!before)
                 drift_watch_appeared(manager->drift, address);
-        drift_watch_schedule(manager->drift);
+        else
+                drift_watch_changed(manager->drift, &before->group, 1);
+        if (now)
+                drift_watch_changed(manager->drift, &now->group, 1);
 }
 
 static void on_group_changed(void *userdata, uint32_t number, bool before, const Group *now) {
@@ -61,7 +64,7 @@ static void on_group_changed(void *userdata, uint32_t number, bool before, const
 
         if (manager->observer.group_changed)
                 manager->observer.group_changed(manager->observer.userdata, number, before, now);
-        drift_watch_schedule(manager->drift);
+        drift_watch_changed(manager->drift, &number, 1);
 }
 
 static bool on_is_changing(void *userdata, const PciAddress *address) {
@@ -484,7 +487,7 @@ void manager_operation_ended(Manager *manager, Operation *operation) {
         if (manager->observer.operation_removed)
                 manager->observer.operation_removed(manager->observer.userdata, operation);
         manager_say_groups(manager, operation->groups, operation->n_groups);
-        drift_watch_schedule(manager->drift);
+        drift_watch_changed(manager->drift, operation->groups, operation->n_groups);
         settle_leases(manager);
         turn_schedule(manager);
 }

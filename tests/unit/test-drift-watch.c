@@ -2,6 +2,8 @@
 
 /* Somebody else acts on what is assigned: it is seen, recorded and said once, and what appears in a held group is guarded. */
 
+#include <sqlite3.h>
+
 #include "daemon-scene.h"
 
 #define JOINED "0000:02:00.2"
@@ -284,6 +286,27 @@ START_TEST(a_restart_says_nothing_twice_and_opens_nothing) {
 }
 END_TEST
 
+START_TEST(what_cannot_be_recorded_is_said_when_it_can) {
+        sqlite3 *sqlite = NULL;
+
+        scene_start();
+        (void) assign("vm:a", "0000:02:00.0");
+        loop_drain();
+        ck_assert_int_eq(sqlite3_open_v2(daemon_scene.database_path, &sqlite, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_exec(sqlite, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        forget_heard();
+        ck_assert_int_eq(simk_unbind(daemon_scene.root, &mate, "vfio-pci"), 0);
+        await_heard("device 0000:02:00.1 changed");
+        loop_drain();
+        ck_assert_uint_eq(count_heard("drift"), 0);
+        ck_assert_int_eq(sqlite3_exec(sqlite, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_close(sqlite), SQLITE_OK);
+        await_heard("drift driver-changed 0000:02:00.1");
+        ck_assert_uint_eq(count_heard("drift"), 1);
+        assert_rows("SELECT count(*) FROM drifts", "1\n");
+}
+END_TEST
+
 DAEMON_SUITE("drift-watch",
              nothing_drifts_while_assignd_itself_works,
              a_member_that_somebody_binds_to_a_host_driver_closes_its_group_until_it_is_recovered,
@@ -299,4 +322,5 @@ DAEMON_SUITE("drift-watch",
              a_guard_that_fails_leaves_the_device_guarded_and_says_so,
              a_stranger_in_a_host_group_is_nobodys_business,
              a_vf_that_is_turned_off_is_a_change_of_their_number,
-             a_restart_says_nothing_twice_and_opens_nothing)
+             a_restart_says_nothing_twice_and_opens_nothing,
+             what_cannot_be_recorded_is_said_when_it_can)
