@@ -10,6 +10,8 @@
 #include "daemon/failed-undo.h"
 #include "daemon/foreign.h"
 #include "daemon/host-guard.h"
+#include "daemon/label.h"
+#include "daemon/permit.h"
 #include "daemon/records.h"
 #include "db/assignment.h"
 #include "host/tree.h"
@@ -33,16 +35,19 @@ static int check_companions(const Selection *selection, BlockerList *blockers) {
         return 0;
 }
 
-static int check_label(const Selection *selection, const char *label, BlockerList *blockers) {
+static int check_policy(const Manager *manager, const Request *request, const Selection *selection, BlockerList *blockers) {
+        const char *label;
+        size_t n;
         int r;
 
-        for (size_t i = 0; label && i < selection->n_groups; i++) {
-                r = blocker_list_add(blockers, BLOCKER_LABEL_MISMATCH, selection->groups[i]->number, NULL, false,
-                                     "The owner claims the label %s, and group %" PRIu32 " has none", label, selection->groups[i]->number);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        r = permit_groups(manager, request, selection->groups, selection->n_groups, blockers);
+        if (r < 0)
+                return r;
+        n = blockers->n_items;
+        r = permit_label(manager, request, &label, blockers);
+        if (r < 0 || blockers->n_items > n) /* a label that is not the caller's to claim is compared with nothing */
+                return r;
+        return manager_check_labels(manager, label, selection->groups, selection->n_groups, blockers);
 }
 
 /* An address can be recorded by an assignment of another group: its device was unplugged, and this one came in its place. */
@@ -120,7 +125,7 @@ static int check_selection(const Manager *manager, const Request *request, const
                 if (r < 0)
                         return r;
         }
-        r = check_label(selection, request->label, blockers);
+        r = check_policy(manager, request, selection, blockers);
         for (size_t i = 0; r >= 0 && request->overrides && request->overrides[i]; i++)
                 r = blocker_list_override(blockers, blocker_code_from_string(request->overrides[i]), overridden);
         return r;
@@ -339,6 +344,19 @@ static int check_lease(const Operation *operation, Refusal *refusal) {
         return refusal_set(refusal, REFUSAL_CANCELLED, "The lease of %s has ended before its devices were assigned", operation->request.owner);
 }
 
+/* An owner that claims no label has the one that the policy gives it. */
+static int settle_label(const Manager *manager, const Request *request, Assignment *assignment) {
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        const char *label;
+        int r;
+
+        r = permit_label(manager, request, &label, &blockers);
+        if (r < 0)
+                return r;
+        r = string_replace(&assignment->label, label);
+        return r < 0 ? r : 0;
+}
+
 /* The table holds the new assignment from here on; without an id until its row is inserted. */
 static int begin_assignment(Manager *manager, Operation *operation, RecordList *records, PlanResult *result) {
         _cleanup_(assignment_freep) Assignment *assignment = NULL;
@@ -347,6 +365,9 @@ static int begin_assignment(Manager *manager, Operation *operation, RecordList *
         int r;
 
         r = assignment_new(request, records, request->backend == BACKEND_AUTO ? manager_default_backend(manager) : request->backend, &assignment);
+        if (r < 0)
+                return r;
+        r = settle_label(manager, request, assignment);
         if (r < 0)
                 return r;
         assignment->lease = operation->lease_fd >= 0;

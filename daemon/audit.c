@@ -167,6 +167,23 @@ int audit_interrupted(Db *db, const Leftover *leftover, const char *message) {
         }, NULL, NULL, leftover->groups, leftover->n_groups, NULL, NULL);
 }
 
+int audit_label(Db *db, const Request *request, char *const *devices, uint32_t group) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        r = request->label ? string_format(&message, "The label is %s", request->label) : string_copy("The label is taken away", &message);
+        if (r < 0)
+                return r;
+        return write_row(db, &(DbAudit) {
+                .verb = verb_to_string(VERB_LABEL),
+                .caller_uid = (int64_t) request->caller.uid,
+                .caller_pid = (int64_t) request->caller.pid,
+                .caller_name = request->caller.bus_name,
+                .outcome = operation_state_to_string(OPERATION_DONE),
+                .message = message,
+        }, request->targets, devices, &group, 1, NULL);
+}
+
 int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
               const char *message) {
         return write_row(db, &(DbAudit) {

@@ -21,6 +21,9 @@ int audit_interrupted(Db *db, const Leftover *leftover, const char *message);
  * whose doing it may be; NULL: none is known. */
 int audit_drift(Db *db, const char *keeper, uint64_t assignment, const Drift *drift, const char *foreign);
 
+/* A label that is set, or taken away, inside an open transaction. */
+int audit_label(Db *db, const Request *request, char *const *devices, uint32_t group);
+
 /* The end of an assignment without an operation (a reboot), inside an open transaction. */
 int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
               const char *message);

@@ -10,6 +10,7 @@ static bool verb_can_be_cancelled(Verb verb) {
         case VERB_UNRESERVE:
                 return true;
         case VERB_RECOVER:
+        case VERB_LABEL:
         case VERB_GUARD:
         case _VERB_MAX:
         case _VERB_INVALID:

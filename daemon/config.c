@@ -12,6 +12,7 @@ enum {
         OPTION_DEV,
         OPTION_PROC,
         OPTION_STATE_DIRECTORY,
+        OPTION_POLICY_DIRECTORY,
         OPTION_WORKER,
         OPTION_PCI_IDS,
         OPTION_UEVENTS,
@@ -30,6 +31,7 @@ static const struct option options[] = {
         { "dev", required_argument, NULL, OPTION_DEV },
         { "proc", required_argument, NULL, OPTION_PROC },
         { "state-directory", required_argument, NULL, OPTION_STATE_DIRECTORY },
+        { "policy-directory", required_argument, NULL, OPTION_POLICY_DIRECTORY },
         { "worker", required_argument, NULL, OPTION_WORKER },
         { "pci-ids", required_argument, NULL, OPTION_PCI_IDS },
         { "uevents", required_argument, NULL, OPTION_UEVENTS },
@@ -51,6 +53,7 @@ static int help(void) {
                "     --dev=DIR               Where device nodes are (/dev)\n"
                "     --proc=DIR              Where the boot id and processes are read (/proc)\n"
                "     --state-directory=DIR   Where the database is (" STATE_DIRECTORY ")\n"
+               "     --policy-directory=DIR  Where the files of the policy are (" POLICY_DIRECTORY ")\n"
                "     --worker=PATH           The worker (" WORKER_PATH ")\n"
                "     --pci-ids=PATH          The database of PCI names (the system's)\n"
                "     --uevents=PATH          A datagram socket to receive uevents on instead of the kernel's; none: no uevents\n"
@@ -89,6 +92,9 @@ static int apply(int option, const char *value, Config *config) {
         case OPTION_STATE_DIRECTORY:
                 config->state_directory = value;
                 return 0;
+        case OPTION_POLICY_DIRECTORY:
+                config->policy_directory = value;
+                return 0;
         case OPTION_WORKER:
                 config->worker_path = value;
                 return 0;
@@ -124,6 +130,7 @@ int config_parse(int argc, char *argv[], Config *ret) {
                 .dev_path = "/dev",
                 .proc_path = "/proc",
                 .state_directory = getenv("STATE_DIRECTORY") ?: STATE_DIRECTORY,
+                .policy_directory = POLICY_DIRECTORY,
                 .worker_path = WORKER_PATH,
                 .slow_usec = 2 * USEC_PER_SEC,
                 .stuck_usec = 10 * USEC_PER_SEC,

@@ -10,6 +10,7 @@ typedef struct Config {
         const char *dev_path;        /* "/dev" */
         const char *proc_path;       /* "/proc": for the boot id and who has what open */
         const char *state_directory; /* --state-directory, $STATE_DIRECTORY, or the built-in one */
+        const char *policy_directory; /* "/etc/assignd/policy.d" */
         const char *worker_path;
         const char *pci_ids_path;    /* NULL: the system's */
         const char *uevent_socket;   /* NULL: the kernel's uevents; "": none; else a datagram socket to bind */

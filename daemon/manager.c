@@ -12,6 +12,7 @@
 #include "daemon/audit.h"
 #include "daemon/drift.h"
 #include "daemon/host-guard.h"
+#include "daemon/label.h"
 #include "daemon/lease.h"
 #include "daemon/recover.h"
 #include "daemon/stuck.h"
@@ -191,6 +192,8 @@ Manager *manager_free(Manager *manager) {
         queue_done(&manager->queue);
         sd_event_source_disable_unref(manager->turn_source);
         assignment_table_done(&manager->assignments);
+        policy_done(&manager->policy);
+        label_table_done(&manager->labels);
         quarantine_table_done(&manager->quarantines);
         inventory_done(&manager->inventory);
         db_close(manager->db);
@@ -247,6 +250,10 @@ int manager_start(Manager *manager) {
                         return log_error_errno(fd, "Failed to receive uevents on %s: %m", socket_path);
         }
         r = host_guard_refresh(manager);
+        if (r >= 0)
+                r = manager_load_policy(manager);
+        if (r >= 0)
+                r = manager_load_labels(manager);
         if (r >= 0)
                 r = recovery_load(manager);
         if (r >= 0)
@@ -587,10 +594,20 @@ int manager_rescan(Manager *manager) {
 }
 
 int manager_reload(Manager *manager) {
+        int r;
+
         manager_probe_database(manager);
-        return manager_rescan(manager);
+        r = manager_load_policy(manager);
+        if (r < 0)
+                return r;
+        r = manager_rescan(manager);
+        for (size_t i = 0; r >= 0 && i < manager_facts(manager)->n_groups; i++) /* labels may be others */
+                manager_say_groups(manager, &manager_facts(manager)->groups[i]->number, 1);
+        return r;
 }
 
 const char *manager_health(const Manager *manager) {
-        return db_is_healthy(manager->db) ? "ok" : "degraded: the database cannot be written";
+        if (!db_is_healthy(manager->db))
+                return "degraded: the database cannot be written";
+        return manager->policy.problem ?: "ok";
 }

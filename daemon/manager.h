@@ -10,12 +10,14 @@
 #include "daemon/config.h"
 #include "daemon/inventory.h"
 #include "daemon/operation.h"
+#include "daemon/policy.h"
 #include "daemon/quarantine.h"
 #include "daemon/queue.h"
 #include "db/audit.h"
 #include "db/inventory.h"
 #include "policy/drift.h"
 #include "policy/host-facts.h"
+#include "policy/label.h"
 
 typedef enum GroupState {
         GROUP_STATE_HOST,
@@ -49,7 +51,7 @@ typedef struct ManagerObserver {
 /* Ended operations that can still be asked for. */
 #define MANAGER_FINISHED_MAX 64U
 
-typedef struct Manager {
+struct Manager {
         const Config *config;
         sd_event *event;
         int sysfs_fd;
@@ -59,6 +61,8 @@ typedef struct Manager {
         Db *db;
         Inventory inventory;
         AssignmentTable assignments;
+        Policy policy;
+        LabelTable labels; /* an administrator's */
         QuarantineTable quarantines;
         struct DriftWatch *drift; /* NULL before manager_start() */
         Queue queue;             /* operations that run or wait */
@@ -71,7 +75,7 @@ typedef struct Manager {
         struct Recovery *recovery; /* NULL before manager_start() */
         OperationContext context;
         ManagerObserver observer;
-} Manager;
+};
 
 /* Opens the roots and the database and loads what it says. -EUCLEAN after logging why the database cannot be used. */
 int manager_new(const Config *config, sd_event *event, Manager **ret);
@@ -145,10 +149,14 @@ int manager_cancel(Manager *manager, uint64_t id, const Caller *caller, Refusal 
 
 int manager_rescan(Manager *manager);
 
-/* SIGHUP and Reload(): re-reads what can be re-read (a rescan; policy, later). */
+/* Sets the label (request->label; NULL takes it away) of the request's one target: a device, or all endpoints of a group. Refused while the group
+ * is assigned or an operation works on it. Consumes *request, as the others. */
+int manager_set_label(Manager *manager, Request *request, Refusal *ret_refusal);
+
+/* SIGHUP and Reload(): re-reads the policy and scans the devices. A policy that cannot be used is no error of this: manager->policy.problem has it. */
 int manager_reload(Manager *manager);
 
-/* "ok", or "degraded: ..." with the reason. Borrowed, static text. */
+/* "ok", or "degraded: ..." with the reason, or what is wrong with the policy. Borrowed until the next reload. */
 const char *manager_health(const Manager *manager);
 
 /* For the verbs of this folder (assign.c, release.c, open.c, recover.c): */

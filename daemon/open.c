@@ -4,6 +4,7 @@
 #include "base/strutil.h"
 #include "daemon/audit.h"
 #include "daemon/manager.h"
+#include "daemon/permit.h"
 #include "daemon/records.h"
 
 static int find_record(const Assignment *assignment, const char *text, const DeviceRecord **ret, Refusal *refusal) {
@@ -59,14 +60,15 @@ static int check_form(char *const *devices, Refusal *refusal) {
         return 0;
 }
 
-static int check_assignment(const Manager *manager, const Assignment *assignment, uint64_t id, const Caller *caller, Refusal *refusal) {
+static int check_assignment(const Manager *manager, const Assignment *assignment, const Request *request, Refusal *refusal) {
         _cleanup_(blocker_list_done) BlockerList blockers = {};
         int r;
 
         if (!assignment || assignment->state == ASSIGNMENT_ASSIGNING)
-                return refusal_set(refusal, REFUSAL_NO_SUCH_OWNER, "There is no assignment %" PRIu64, id);
-        if (caller->uid != 0 && caller->uid != assignment->uid)
-                return refusal_set(refusal, REFUSAL_DENIED, "Assignment %" PRIu64 " belongs to another user", id);
+                return refusal_set(refusal, REFUSAL_NO_SUCH_OWNER, "There is no assignment %" PRIu64, request->assignment);
+        r = permit_assignment(manager, request, assignment, &blockers);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < assignment->n_groups; i++) {
                 r = manager_check_state(manager, assignment->groups[i], &blockers);
                 if (r < 0)
@@ -146,7 +148,7 @@ static int open_start(Operation *operation, void *userdata, PlanResult *result) 
 
         r = describe_assignment(assignment, request, result);
         if (r >= 0)
-                r = check_assignment(manager, assignment, request->assignment, &request->caller, &result->refusal);
+                r = check_assignment(manager, assignment, request, &result->refusal);
         if (r >= 0 && result->refusal.code == REFUSAL_NONE)
                 r = choose_records(assignment, request->targets, &records, &result->refusal);
         items = records.items;

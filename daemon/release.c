@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
+#include "daemon/permit.h"
 #include "daemon/records.h"
 #include "db/assignment.h"
 
@@ -106,8 +107,9 @@ static int check_set(const Manager *manager, const Request *request, const Relea
         for (size_t i = 0; i < set->n_assignments; i++) {
                 const Assignment *assignment = set->assignments[i];
 
-                if (request->caller.uid != 0 && request->caller.uid != assignment->uid)
-                        return refusal_set(refusal, REFUSAL_DENIED, "Assignment %" PRIu64 " belongs to another user", assignment->id);
+                r = permit_assignment(manager, request, assignment, &blockers);
+                if (r < 0)
+                        return r;
                 for (size_t g = 0; g < assignment->n_groups; g++) {
                         r = manager_check_state(manager, assignment->groups[g], &blockers);
                         if (r < 0)

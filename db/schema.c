@@ -209,6 +209,15 @@ static const char tables_v1[] =
         "CREATE INDEX drifts_address ON drifts(address) WHERE address IS NOT NULL;"
         "CREATE INDEX drifts_group ON drifts(group_number);"
 
+        /* Those that administrators gave. */
+        "CREATE TABLE labels("
+        "  address TEXT PRIMARY KEY,"
+        "  label TEXT NOT NULL CHECK(label <> ''),"
+        "  at_usec INTEGER NOT NULL,"
+        "  boot INTEGER NOT NULL REFERENCES boots(id),"
+        "  caller_uid INTEGER NOT NULL"
+        ") STRICT, WITHOUT ROWID;"
+
         "CREATE TABLE audit("
         "  id INTEGER PRIMARY KEY,"
         "  at_usec INTEGER NOT NULL,"

@@ -20,8 +20,7 @@ typedef struct Sender {
         struct Authorizer *authorizer;
         char *name;
         bool known; /* the bus has said who it is, or that it will not */
-        uid_t uid;
-        pid_t pid;
+        Caller caller; /* without its name */
         uint64_t last_used;
         sd_bus_message **held; /* waiting for the credentials */
         size_t n_held;
@@ -47,6 +46,7 @@ static Sender *sender_free(Sender *sender) {
         for (size_t i = 0; i < sender->n_held; i++)
                 sd_bus_message_unref(sender->held[i]);
         free(sender->held);
+        caller_done(&sender->caller);
         sd_bus_slot_unref(sender->match);
         sd_bus_slot_unref(sender->query);
         free(sender->name);
@@ -101,8 +101,68 @@ static int on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return 0;
 }
 
+static int read_groups(sd_bus_message *m, Caller *caller) {
+        const void *gids;
+        size_t size;
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "au");
+        if (r >= 0)
+                r = sd_bus_message_read_array(m, 'u', &gids, &size);
+        if (r < 0)
+                return r;
+        if (size > 0 && !caller->gids) {
+                caller->gids = malloc(size);
+                if (!caller->gids)
+                        return -ENOMEM;
+                memcpy(caller->gids, gids, size);
+                caller->n_gids = size / sizeof(gid_t);
+        }
+        caller->has_gids = true;
+        return sd_bus_message_exit_container(m);
+}
+
+/* Bytes, with a NUL at the end or without. */
+static int read_context(sd_bus_message *m, Caller *caller) {
+        const void *bytes;
+        size_t size;
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "ay");
+        if (r >= 0)
+                r = sd_bus_message_read_array(m, 'y', &bytes, &size);
+        if (r < 0)
+                return r;
+        if (size > 0 && !caller->selinux) {
+                caller->selinux = strndup(bytes, size);
+                if (!caller->selinux)
+                        return -ENOMEM;
+        }
+        return sd_bus_message_exit_container(m);
+}
+
+static int credential_read(sd_bus_message *m, const char *name, Caller *caller) {
+        uint32_t number;
+        int r;
+
+        if (string_equal(name, "UnixGroupIDs"))
+                return read_groups(m, caller);
+        if (string_equal(name, "LinuxSecurityLabel"))
+                return read_context(m, caller);
+        if (!string_equal(name, "UnixUserID") && !string_equal(name, "ProcessID"))
+                return sd_bus_message_skip(m, "v");
+        r = sd_bus_message_read(m, "v", "u", &number);
+        if (r < 0)
+                return r;
+        if (string_equal(name, "UnixUserID"))
+                caller->uid = number;
+        else
+                caller->pid = (pid_t) number;
+        return 0;
+}
+
 static int credentials_read(sd_bus_message *m, Sender *sender) {
-        uint32_t uid = UID_UNKNOWN, pid = 0;
+        _cleanup_(caller_done) Caller caller = { .uid = UID_UNKNOWN };
         int r;
 
         r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
@@ -114,12 +174,7 @@ static int credentials_read(sd_bus_message *m, Sender *sender) {
                 r = sd_bus_message_read_basic(m, 's', &name);
                 if (r < 0)
                         return r;
-                if (string_equal(name, "UnixUserID"))
-                        r = sd_bus_message_read(m, "v", "u", &uid);
-                else if (string_equal(name, "ProcessID"))
-                        r = sd_bus_message_read(m, "v", "u", &pid);
-                else
-                        r = sd_bus_message_skip(m, "v");
+                r = credential_read(m, name, &caller);
                 if (r < 0)
                         return r;
                 r = sd_bus_message_exit_container(m);
@@ -129,8 +184,8 @@ static int credentials_read(sd_bus_message *m, Sender *sender) {
         if (r < 0)
                 return r;
 
-        sender->uid = uid;
-        sender->pid = (pid_t) pid;
+        sender->caller = caller;
+        caller = (Caller){};
         return 0;
 }
 
@@ -171,7 +226,7 @@ static int sender_new(Authorizer *authorizer, const char *name, Sender **ret) {
         if (!sender)
                 return -ENOMEM;
 
-        *sender = (Sender){ .authorizer = authorizer, .uid = UID_UNKNOWN };
+        *sender = (Sender){ .authorizer = authorizer, .caller.uid = UID_UNKNOWN };
         r = string_copy(name, &sender->name);
         if (r < 0)
                 return r;
@@ -211,7 +266,7 @@ static int sender_hold(Sender *sender, sd_bus_message *m) {
 
 static int refuse(sd_bus_message *m, const Sender *sender) {
         return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "Only root may speak to " ASSIGND_BUS_NAME ", and %s is %s", sender->name,
-                                          sender->uid == UID_UNKNOWN ? "somebody the bus knows nothing about" : "another user");
+                                          sender->caller.uid == UID_UNKNOWN ? "somebody the bus knows nothing about" : "another user");
 }
 
 /* 0: the call goes on to whom it is for. 1: it was answered or waits. */
@@ -238,7 +293,7 @@ static int authorizer_judge(Authorizer *authorizer, sd_bus_message *m) {
                 r = sender_hold(sender, m);
                 return r < 0 ? r : 1;
         }
-        return sender->uid == authorizer->allowed_uid ? 0 : refuse(m, sender) ?: 1;
+        return sender->caller.uid == authorizer->allowed_uid ? 0 : refuse(m, sender) ?: 1;
 }
 
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -289,16 +344,17 @@ Authorizer *authorizer_free(Authorizer *authorizer) {
 
 int authorizer_get_caller(const Authorizer *authorizer, sd_bus_message *call, Caller *ret) {
         const Sender *sender = authorizer_find(authorizer, sd_bus_message_get_sender(call));
-        Caller caller = {};
+        _cleanup_(caller_done) Caller caller = {};
         int r;
 
         assert(sender && sender->known);
 
-        r = string_copy(sender->name, &caller.bus_name);
+        r = caller_copy(&sender->caller, &caller);
+        if (r >= 0)
+                r = string_copy(sender->name, &caller.bus_name);
         if (r < 0)
                 return r;
-        caller.uid = sender->uid;
-        caller.pid = sender->pid;
         *ret = caller;
+        caller = (Caller){};
         return 0;
 }

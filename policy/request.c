@@ -13,6 +13,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_RESERVE] = "reserve",
         [VERB_UNRESERVE] = "unreserve",
         [VERB_RECOVER] = "recover",
+        [VERB_LABEL] = "label",
         [VERB_GUARD] = "guard",
 };
 
@@ -186,6 +187,11 @@ static int check_presence(const Request *request, Refusal *refusal) {
                 break;
         case VERB_OPEN:
                 return 0;
+        case VERB_LABEL:
+                if (strv_length(request->targets) > 1)
+                        return refusal_set(refusal, REFUSAL_INVALID_TARGET, "A label is set for one target at a time, and %zu are named",
+                                           strv_length(request->targets));
+                break;
         case VERB_GUARD:
                 return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "Groups are guarded by assignd itself");
         case _VERB_MAX:

@@ -20,6 +20,7 @@ typedef enum Verb {
         VERB_RESERVE,
         VERB_UNRESERVE,
         VERB_RECOVER,
+        VERB_LABEL,
         VERB_GUARD, /* the daemon's own: nobody can ask for it */
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
@@ -71,7 +72,7 @@ void request_done(Request *request);
 /* The form of a request, checked before anything is looked up: owner name (1 to OWNER_NAME_MAX bytes of printable UTF-8, no
  * blanks at its ends, not of the form of a target), number of targets (1 to TARGETS_MAX where the verb needs them), each
  * target's form, label and overrides where there are any. An assign needs an owner and targets, a release an owner or targets,
- * reserve, unreserve and recover targets; guard is refused. Returns 0, -ENOMEM, or -EINVAL for a verb that is none; *ret_refusal is REFUSAL_NONE if all
+ * reserve, unreserve, recover and label targets, a label exactly one; guard is refused. Returns 0, -ENOMEM, or -EINVAL for a verb that is none; *ret_refusal is REFUSAL_NONE if all
  * is well, REFUSAL_INVALID_TARGET, REFUSAL_INVALID_ARGUMENT or REFUSAL_LIMITS_EXCEEDED otherwise, its message naming the
  * (escaped, shortened) text and what was expected. */
 int request_check(const Request *request, Refusal *ret_refusal);

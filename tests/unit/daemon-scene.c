@@ -152,7 +152,7 @@ void scene_set_boot_id(const char *boot_id) {
 }
 
 static void make_paths(void) {
-        static const char *const directories[] = { "state", "proc", "proc/sys", "proc/sys/kernel", "proc/sys/kernel/random", "driverctl.d", "run" };
+        static const char *const directories[] = { "state", "proc", "proc/sys", "proc/sys/kernel", "proc/sys/kernel/random", "driverctl.d", "run", "policy.d" };
         DaemonScene *s = &daemon_scene;
 
         for (size_t i = 0; i < ELEMENTSOF(directories); i++)
@@ -164,6 +164,7 @@ static void make_paths(void) {
         s->proc_path = join(s->tree->path, "proc");
         s->driverctl_path = join(s->tree->path, "driverctl.d");
         s->run_path = join(s->tree->path, "run");
+        s->policy_path = join(s->tree->path, "policy.d");
         scene_set_boot_id("01234567-89ab-cdef-0123-456789abcdef\n");
 }
 
@@ -178,6 +179,7 @@ static void forget_host(void) {
         free(TAKE_PTR(s->proc_path));
         free(TAKE_PTR(s->driverctl_path));
         free(TAKE_PTR(s->run_path));
+        free(TAKE_PTR(s->policy_path));
 }
 
 static void make_host(int (*make)(int root_fd), bool iommufd) {
@@ -195,6 +197,7 @@ static void make_host(int (*make)(int root_fd), bool iommufd) {
                 .driverctl_path = s->driverctl_path,
                 .run_path = s->run_path,
                 .state_directory = s->state_directory,
+                .policy_directory = s->policy_path,
                 .worker_path = "/proc/self/exe",
                 .pci_ids_path = "/dev/null",
                 .uevent_socket = s->uevent_path,
@@ -252,6 +255,20 @@ void loop_drain(void) {
                 r = sd_event_run(daemon_scene.event, 0);
                 ck_assert_int_ge(r, 0);
         } while (r > 0);
+}
+
+void scene_write_policy(const char *name, const char *quoted) {
+        _cleanup_free_ char *path = join(daemon_scene.policy_path, name), *text = quoted ? strdup(quoted) : NULL;
+
+        if (!quoted) {
+                ck_assert_int_eq(unlink(path), 0);
+                return;
+        }
+        ck_assert_ptr_nonnull(text);
+        for (char *p = text; *p; p++)
+                if (*p == '\'')
+                        *p = '"';
+        file_write(path, text, strlen(text));
 }
 
 void scene_observe(void) {

@@ -19,7 +19,7 @@ extern const PciAddress nic, mate, single, bridged[3], pf, vf;
 typedef struct DaemonScene {
         TreeGen *tree;
         int root; /* of the tree, borrowed from it */
-        char *state_directory, *proc_path, *dev_path, *uevent_path, *database_path, *driverctl_path, *run_path;
+        char *state_directory, *proc_path, *dev_path, *uevent_path, *database_path, *policy_path, *driverctl_path, *run_path;
         Config config;
         sd_event *event;
         Manager *manager;
@@ -70,6 +70,9 @@ void loop_drain(void);
 /* Another host than the lab: to be called first, with a tree as treegen_new() gives it, before simk is put under it. */
 void scene_replace_tree(int (*make)(int root_fd), bool iommufd);
 void scene_set_boot_id(const char *boot_id);
+
+/* Writes a file of the policy, with ' for "; NULL removes it. It is read at the next scene_start() or manager_reload(). */
+void scene_write_policy(const char *name, const char *quoted);
 
 /* manager_new() and manager_start(); scene_start() also waits for `ready`. scene_stop() frees the manager, as a daemon that ends. */
 void scene_create(void);

@@ -115,6 +115,7 @@ START_TEST(an_operation_is_its_callers_and_roots_to_cancel) {
         Operation *operation;
 
         request.caller.uid = 1000;
+        scene_write_policy("everybody.json", "{'version':1,'rules':[{'verdict':'allow'}]}");
         scene_start();
         operation = begin_request(request);
         cancel_as(1001, operation, REFUSAL_DENIED, "another user");

@@ -21,6 +21,7 @@ START_TEST(only_so_many_of_one_caller_wait_and_others_may) {
         _cleanup_close_ int hang = -EBADF;
         Operation *first;
 
+        scene_write_policy("everybody.json", "{'version':1,'rules':[{'verdict':'allow'}]}");
         scene_start();
         hang = simk_hang(daemon_scene.root, SIMK_SET_OVERRIDE, &nic, 1);
         first = begin_request(request_of(1000, "vm:a"));

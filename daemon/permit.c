@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/permit.h"
+
+#include <inttypes.h>
+
+#include "base/strutil.h"
+#include "daemon/label.h"
+
+static bool is_daemon(const Caller *caller) {
+        return !caller->bus_name && caller->uid == 0;
+}
+
+static PolicyDevice see_device(const Manager *manager, const Device *device) {
+        PolicyDevice seen;
+
+        policy_device_init(device, manager_host_driver(manager, device), manager_device_label(manager, device).label, &seen);
+        return seen;
+}
+
+/* `held`: the assignment of another user that is asked for, or NULL. */
+static int deny(const PolicyDecision *decision, const Request *request, const Assignment *held, const PolicyDevice *device, BlockerList *blockers) {
+        unsigned uid = (unsigned) request->caller.uid;
+        _cleanup_free_ char *origin = NULL;
+        uint32_t group = device->device->group;
+        int r;
+
+        if (!decision->rule && held)
+                return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false,
+                                        "Assignment %" PRIu64 " belongs to another user, and no rule of the policy lets uid %u %s %s", held->id, uid,
+                                        verb_to_string(request->verb), device->address);
+        if (!decision->rule)
+                return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false, "No rule of the policy lets uid %u %s %s", uid,
+                                        verb_to_string(request->verb), device->address);
+        r = policy_origin_format(&decision->rule->origin, decision->rule->name, &origin);
+        if (r < 0)
+                return r;
+        if (decision->verdict == POLICY_ASK)
+                return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false,
+                                        "The rule %s wants to ask whether uid %u may %s %s, and nobody can be asked", origin, uid,
+                                        verb_to_string(request->verb), device->address);
+        return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false, "The rule %s does not let uid %u %s %s", origin, uid,
+                                verb_to_string(request->verb), device->address);
+}
+
+static int permit_device(const PolicyQuery *query, const Request *request, const Assignment *held, const PolicyDevice *device, BlockerList *blockers) {
+        PolicyDecision decision = policy_decide(query, device);
+
+        /* polkit asks root for nothing */
+        if (decision.verdict == POLICY_ALLOW || (decision.verdict == POLICY_ASK && request->caller.uid == 0))
+                return 0;
+        return deny(&decision, request, held, device, blockers);
+}
+
+static int protect_device(const Manager *manager, const PolicyDevice *device, BlockerList *blockers) {
+        const PolicyProtection *protection = policy_find_protection(&manager->policy.set, device);
+
+        if (!protection)
+                return 0;
+        return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, device->device->group, device->address, true, "%s is protected by %s:%u: %s",
+                                device->address, protection->origin.file, protection->origin.line, protection->reason);
+}
+
+static int permit_group(const Manager *manager, const Request *request, const PolicyQuery *query, const Group *group, BlockerList *blockers) {
+        for (size_t i = 0; i < group->n_devices; i++) {
+                PolicyDevice device;
+                int r;
+
+                if (group->devices[i]->role != ROLE_ENDPOINT)
+                        continue;
+                device = see_device(manager, group->devices[i]);
+                r = permit_device(query, request, NULL, &device, blockers);
+                if (r >= 0)
+                        r = protect_device(manager, &device, blockers);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int permit_groups(const Manager *manager, const Request *request, Group *const *groups, size_t n_groups, BlockerList *blockers) {
+        _cleanup_(policy_query_done) PolicyQuery query = {};
+        const PolicyCaller caller = policy_caller_of(request);
+        int r;
+
+        if (is_daemon(&request->caller))
+                return 0;
+        r = policy_query(&manager->policy.set, &caller, request->verb, &query);
+        for (size_t i = 0; r >= 0 && i < n_groups; i++)
+                r = permit_group(manager, request, &query, groups[i], blockers);
+        if (r < 0 || manager->policy.was_good)
+                return r;
+        return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, GROUP_NONE, NULL, true, "Who may have what is not known: %s", manager->policy.problem);
+}
+
+/* A device that has left still has a record to decide by. */
+static Device recorded_device(const Manager *manager, const DeviceRecord *record) {
+        const Device *device = facts_find_device(manager_facts(manager), &record->address);
+
+        if (device)
+                return *device;
+        return (Device) { .address = record->address, .identity = record->identity, .role = ROLE_ENDPOINT, .group = record->group, .numa_node = -1 };
+}
+
+int permit_assignment(const Manager *manager, const Request *request, const Assignment *assignment, BlockerList *blockers) {
+        _cleanup_(policy_query_done) PolicyQuery query = {};
+        PolicyCaller caller = policy_caller_of(request);
+        int r;
+
+        if (is_daemon(&request->caller) || request->caller.uid == assignment->uid)
+                return 0;
+        caller.owner = assignment->owner;
+        r = policy_query(&manager->policy.set, &caller, request->verb, &query);
+        for (size_t i = 0; r >= 0 && i < assignment->records.n_items; i++) {
+                const Device borrowed = recorded_device(manager, &assignment->records.items[i]);
+                PolicyDevice device = see_device(manager, &borrowed);
+
+                r = permit_device(&query, request, assignment, &device, blockers);
+        }
+        return r;
+}
+
+int permit_label(const Manager *manager, const Request *request, const char **ret_label, BlockerList *blockers) {
+        const PolicyCaller caller = policy_caller_of(request);
+
+        return owner_label(&manager->policy.set, &caller, request->label, ret_label, blockers);
+}

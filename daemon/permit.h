@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What the policy says of a request. The daemon's own (recovery, the end of a lease) ask nobody. */
+
+#include "daemon/manager.h"
+
+/* Appends policy-denied for each endpoint of the groups that the request's caller may not have for its verb, and, overridable, for each that is
+ * protected, and where no policy could be read. Returns 0 or -ENOMEM. */
+int permit_groups(const Manager *manager, const Request *request, Group *const *groups, size_t n_groups, BlockerList *blockers);
+
+/* The same for what somebody holds already: the holder itself (its uid) may always, anybody else whom the policy lets. */
+int permit_assignment(const Manager *manager, const Request *request, const Assignment *assignment, BlockerList *blockers);
+
+/* The label of the request's owner, and policy-denied if the caller may not claim it; see owner_label(). */
+int permit_label(const Manager *manager, const Request *request, const char **ret_label, BlockerList *blockers);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* The policy in force: read from the files of a directory at the start and at a reload, never in between. */
+
+#include "policy/rules-parse.h"
+
+typedef struct Manager Manager;
+
+typedef struct Policy {
+        PolicySet set;          /* the last good one */
+        PolicyErrorList errors; /* of the files as they were last read; none: they are what is in force */
+        char *problem;          /* the same as one sentence; NULL: none */
+        bool was_good;          /* whether there was a good one since the daemon started */
+} Policy;
+
+void policy_done(Policy *policy);
+
+/* Reads every "*.json" of the directory (which need not exist: an empty set) in the order of their names, hidden ones left out. Everything that is wrong is in
+ * `errors`, also a file that others than root or the daemon's user could have written: *ret is of use only if there is none. Returns 0
+ * or a negative errno. */
+int policy_read(const char *directory, PolicySet *ret, PolicyErrorList *errors);
+
+/* Reads the directory of the manager's configuration (NULL: none, an empty set). Where all is good, that is in force from now on; where it is not, or would change the
+ * label of a device under an assignment, everything stays and policy.problem says why. Returns 0 or a negative errno, of which all stays as well. */
+int manager_load_policy(Manager *manager);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Policy in a daemon: what its files let whom do, and what happens to files that cannot be used. */
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/strutil.h"
+#include "daemon-scene.h"
+
+#define ALICE 1000U
+#define BOB 1001U
+
+static Manager *manager(void) {
+        return daemon_scene.manager;
+}
+
+static Request by(uid_t uid, Request request) {
+        request.caller.uid = uid;
+        request.caller.has_gids = true;
+        ck_assert_int_eq(string_copy(":1.7", &request.caller.bus_name), 0);
+        return request;
+}
+
+static Request overriding(const char *code, Request request) {
+        ck_assert_int_eq(strv_append(&request.overrides, code), 0);
+        return request;
+}
+
+static void assign_well(Request request) {
+        Operation *operation = begin_request(request);
+
+        await_end(operation);
+        ck_assert_int_eq(operation->state, OPERATION_DONE);
+}
+
+static RefusalCode open_as(uid_t uid, uint64_t assignment) {
+        _cleanup_(refusal_done) Refusal refusal = {};
+        Operation *operation = NULL;
+        Caller caller = { .uid = uid, .has_gids = true };
+
+        ck_assert_int_eq(string_copy(":1.7", &caller.bus_name), 0);
+        ck_assert_int_eq(manager_open(manager(), assignment, NULL, &caller, &refusal, &operation), 0);
+        if (operation)
+                await_end(operation);
+        return refusal.code;
+}
+
+static void reload(void) {
+        ck_assert_int_eq(manager_reload(manager()), 0);
+        loop_drain();
+}
+
+static void assert_health(const char *expected) {
+        const char *health = manager_health(manager());
+
+        ck_assert_msg(strstr(health, expected), "%s", health);
+}
+
+START_TEST(without_files_root_may_everything_and_nobody_else_anything) {
+        scene_start();
+        ck_assert_str_eq(manager_health(manager()), "ok");
+        request_refused(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED,
+                        "No rule of the policy lets uid 1000 assign 0000:02:00.0");
+        assign_well(by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
+        assert_rows("SELECT blockers FROM audit_log WHERE outcome = 'refused'",
+                    "policy-denied 0000:02:00.0: No rule of the policy lets uid 1000 assign 0000:02:00.0; "
+                    "policy-denied 0000:02:00.1: No rule of the policy lets uid 1000 assign 0000:02:00.1\n");
+}
+END_TEST
+
+START_TEST(directory_need_not_exist) {
+        ck_assert_int_eq(rmdir(daemon_scene.policy_path), 0);
+        scene_start();
+        ck_assert_str_eq(manager_health(manager()), "ok");
+}
+END_TEST
+
+START_TEST(a_rule_lets_a_user_have_what_it_is_about) {
+        scene_write_policy("50-alice.json", "{'version':1,'rules':[{'name':'cards','match':{'address':'0000:02:*'},'caller':{'users':[1000],'owner':'vm:*'},"
+                                            "'verbs':['assign','open'],'verdict':'allow'}]}");
+        scene_start();
+        request_refused(by(BOB, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED, "uid 1001");
+        request_refused(by(ALICE, make_request(VERB_ASSIGN, "ct:a", "0000:02:00.0", NULL)), REFUSAL_DENIED, "uid 1000");
+        request_refused(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:01:00.0", NULL)), REFUSAL_DENIED, "0000:01:00.0");
+        assign_well(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
+        /* what is one's own needs no rule */
+        ck_assert_int_eq(open_as(ALICE, manager()->assignments.items[0]->id), REFUSAL_NONE);
+        request_refused(by(BOB, make_request(VERB_RELEASE, "vm:a", NULL)), REFUSAL_DENIED, "belongs to another user");
+        assign_well(by(ALICE, make_request(VERB_RELEASE, "vm:a", NULL)));
+}
+END_TEST
+
+START_TEST(companions_have_to_be_allowed_as_well) {
+        scene_write_policy("a.json", "{'version':1,'rules':[{'match':{'address':'0000:02:00.0'},'verdict':'allow'}]}");
+        scene_start();
+        request_refused(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED, "0000:02:00.1");
+        assert_rows("SELECT blockers FROM audit_log", "policy-denied 0000:02:00.1: No rule of the policy lets uid 1000 assign 0000:02:00.1\n");
+}
+END_TEST
+
+START_TEST(a_rule_for_open_and_release_is_about_what_others_hold) {
+        uint64_t id;
+
+        scene_write_policy("a.json", "{'version':1,'rules':[{'caller':{'users':[1001],'owner':'vm:a'},'verbs':['open','release'],'verdict':'allow'}]}");
+        scene_start();
+        id = assign("vm:a", "0000:02:00.0");
+        ck_assert_int_eq(open_as(ALICE, id), REFUSAL_DENIED);
+        ck_assert_int_eq(open_as(BOB, id), REFUSAL_NONE);
+        assign_well(by(BOB, make_request(VERB_RELEASE, "vm:a", NULL)));
+        (void) assign("vm:b", "0000:02:00.0");
+        request_refused(by(BOB, make_request(VERB_RELEASE, "vm:b", NULL)), REFUSAL_DENIED, "uid 1001");
+}
+END_TEST
+
+/* Rules about a driver mean the host's, whatever the device is on at the moment. */
+START_TEST(driver_of_a_rule_is_the_hosts) {
+        scene_write_policy("a.json", "{'version':1,'rules':[{'match':{'driver':'e1000e'},'caller':{'users':[1001]},'verbs':['release'],'verdict':'allow'}]}");
+        scene_start();
+        (void) assign("vm:a", "0000:02:00.0");
+        assert_driver(&nic, "vfio-pci");
+        assign_well(by(BOB, make_request(VERB_RELEASE, "vm:a", NULL)));
+}
+END_TEST
+
+START_TEST(denial_names_its_rule_and_may_be_of_root) {
+        scene_write_policy("10-first.json", "{'version':1,'rules':[\n{'name':'no cards','match':{'class':'02*'},'verdict':'deny'}]}");
+        scene_write_policy("20-second.json", "{'version':1,'rules':[{'verdict':'allow'}]}");
+        scene_start();
+        request_refused(by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED,
+                        "The rule 10-first.json:2 (no cards) does not let uid 0 assign 0000:02:00.0");
+        request_refused(overriding("policy-denied", by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL))), REFUSAL_DENIED, "10-first.json:2");
+        assign_well(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:05:00.1", NULL)));
+}
+END_TEST
+
+START_TEST(what_a_rule_wants_to_ask_is_denied_to_all_but_root) {
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'ask'}]}");
+        scene_start();
+        request_refused(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED, "nobody can be asked");
+        assign_well(by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
+}
+END_TEST
+
+START_TEST(protected_devices_go_only_past_an_override) {
+        scene_write_policy("a.json", "{'version':1,'protect':[{'match':{'address':'0000:02:00.1'},'reason':'the management network'}]}");
+        scene_start();
+        request_refused(by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED,
+                        "0000:02:00.1 is protected by a.json:1: the management network");
+        assign_well(overriding("policy-denied", by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL))));
+}
+END_TEST
+
+START_TEST(reload_puts_new_rules_in_force) {
+        scene_start();
+        request_refused(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED, "uid 1000");
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'allow'}]}");
+        request_refused(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED, "uid 1000"); /* not before */
+        reload();
+        assign_well(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
+}
+END_TEST
+
+START_TEST(one_bad_file_leaves_all_of_the_last_good_set_in_force) {
+        scene_write_policy("10-good.json", "{'version':1,'rules':[{'caller':{'users':[1000]},'verdict':'allow'}]}");
+        scene_start();
+        scene_write_policy("10-good.json", "{'version':1,'rules':[{'caller':{'users':[1001]},'verdict':'allow'}]}");
+        scene_write_policy("20-bad.json", "{'version':1,\n 'rules':[{'verdict':'alow'}]}");
+        reload();
+        assert_health("has an error, and the one before stays in force: 20-bad.json:2:22: found \"alow\", expected \"allow\", \"deny\" or \"ask\"");
+        request_refused(by(BOB, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED, "uid 1001");
+        assign_well(by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
+        scene_write_policy("20-bad.json", NULL);
+        reload();
+        ck_assert_str_eq(manager_health(manager()), "ok");
+        assign_well(by(BOB, make_request(VERB_ASSIGN, "vm:b", "0000:01:00.0", NULL)));
+}
+END_TEST
+
+START_TEST(a_daemon_that_starts_with_a_bad_file_gives_nothing_away) {
+        scene_write_policy("a.json", "{'version':1,'rules':[}");
+        scene_start();
+        assert_health("nothing is assigned until it is mended: a.json:1:23: found unexpected token near '}', expected valid JSON");
+        request_refused(by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)), REFUSAL_DENIED, "Who may have what is not known");
+        assign_well(overriding("policy-denied", by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL))));
+        assign_well(by(0, make_request(VERB_RELEASE, "vm:a", NULL)));
+        scene_write_policy("a.json", "{'version':1}");
+        reload();
+        ck_assert_str_eq(manager_health(manager()), "ok");
+        assign_well(by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
+}
+END_TEST
+
+START_TEST(only_json_files_that_are_not_hidden_are_read) {
+        scene_write_policy("a.json~", "{");
+        scene_write_policy(".a.json", "{");
+        scene_write_policy("README", "{");
+        scene_write_policy(".json", "{");
+        scene_start();
+        ck_assert_str_eq(manager_health(manager()), "ok");
+        ck_assert_uint_eq(strv_length(manager()->policy.set.files), 0);
+}
+END_TEST
+
+static char *file_path(const char *name) {
+        char *path;
+
+        ck_assert_int_ge(asprintf(&path, "%s/%s", daemon_scene.policy_path, name), 0);
+        return path;
+}
+
+START_TEST(files_that_others_could_have_written_are_refused) {
+        _cleanup_free_ char *path = file_path("a.json"), *fifo = file_path("b.json"), *link = file_path("c.json");
+
+        scene_write_policy("a.json", "{'version':1}");
+        scene_start();
+        ck_assert_int_eq(chmod(path, 0664), 0);
+        reload();
+        assert_health("a.json: found a file that others than its owner can write, expected a policy that only root can write");
+        ck_assert_int_eq(chmod(path, 0644), 0);
+        if (geteuid() == 0) {
+                ck_assert_int_eq(chown(path, 1000, 0), 0);
+                reload();
+                assert_health("a.json: found a file of another user than root");
+                ck_assert_int_eq(chown(path, 0, 0), 0);
+        }
+        ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+        reload();
+        assert_health("b.json: found something that is not a file");
+        ck_assert_int_eq(unlink(fifo), 0);
+        ck_assert_int_eq(symlink("nowhere", link), 0);
+        reload();
+        assert_health("c.json: found No such file or directory, expected a file that can be opened");
+        ck_assert_int_eq(unlink(link), 0);
+        reload();
+        ck_assert_str_eq(manager_health(manager()), "ok");
+}
+END_TEST
+
+START_TEST(all_errors_of_all_files_are_counted) {
+        scene_write_policy("a.json", "{'version':1,'rules':[{},{}]}");
+        scene_write_policy("b.json", "{}");
+        scene_start();
+        ck_assert_uint_eq(manager()->policy.errors.n_items, 3);
+        assert_health("has 3 errors");
+        assert_health("The first: a.json:1:23:");
+}
+END_TEST
+
+START_TEST(plan_says_what_policy_would_say) {
+        _cleanup_(request_done) Request request = by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL));
+        _cleanup_(plan_result_done) PlanResult result = {};
+
+        scene_start();
+        ck_assert_int_eq(manager_plan(manager(), &request, &result), 0);
+        ck_assert_int_eq(result.refusal.code, REFUSAL_DENIED);
+        ck_assert_uint_eq(result.refusal.blockers.n_items, 2);
+}
+END_TEST
+
+DAEMON_SUITE("policy", without_files_root_may_everything_and_nobody_else_anything, directory_need_not_exist,
+             a_rule_lets_a_user_have_what_it_is_about, companions_have_to_be_allowed_as_well, a_rule_for_open_and_release_is_about_what_others_hold,
+             driver_of_a_rule_is_the_hosts, denial_names_its_rule_and_may_be_of_root, what_a_rule_wants_to_ask_is_denied_to_all_but_root,
+             protected_devices_go_only_past_an_override, reload_puts_new_rules_in_force, one_bad_file_leaves_all_of_the_last_good_set_in_force,
+             a_daemon_that_starts_with_a_bad_file_gives_nothing_away, only_json_files_that_are_not_hidden_are_read,
+             files_that_others_could_have_written_are_refused, all_errors_of_all_files_are_counted, plan_says_what_policy_would_say)
