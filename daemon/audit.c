@@ -181,7 +181,7 @@ int audit_label(Db *db, const Request *request, char *const *devices, uint32_t g
                 .caller_name = request->caller.bus_name,
                 .outcome = operation_state_to_string(OPERATION_DONE),
                 .message = message,
-        }, request->targets, devices, &group, 1, NULL);
+        }, request->targets, devices, &group, 1, NULL, NULL);
 }
 
 int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,

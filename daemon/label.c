@@ -125,7 +125,7 @@ static int check(const Manager *manager, const Request *request, const Selection
         r = manager_check_state(manager, selection->groups[0]->number, blockers);
         if (r < 0)
                 return r;
-        blocker_list_drop(blockers, BLOCKER_QUARANTINED, /* only_overridable= */ false);
+        blocker_list_drop(blockers, BLOCKER_QUARANTINED);
         return blockers->n_items > 0 ? refusal_from_blockers(refusal, blockers) : 0;
 }
 

@@ -10,7 +10,7 @@ static bool is_daemon(const Caller *caller) {
         return !caller->bus_name && caller->uid == 0;
 }
 
-static PolicyDevice see_device(const Manager *manager, const Device *device) {
+PolicyDevice permit_see_device(const Manager *manager, const Device *device) {
         PolicyDevice seen;
 
         policy_device_init(device, manager_host_driver(manager, device), manager_device_label(manager, device).label, &seen);
@@ -67,7 +67,7 @@ static int permit_group(const Manager *manager, const Request *request, const Po
 
                 if (group->devices[i]->role != ROLE_ENDPOINT)
                         continue;
-                device = see_device(manager, group->devices[i]);
+                device = permit_see_device(manager, group->devices[i]);
                 r = permit_device(query, request, NULL, &device, blockers);
                 if (r >= 0)
                         r = protect_device(manager, &device, blockers);
@@ -112,7 +112,7 @@ int permit_assignment(const Manager *manager, const Request *request, const Assi
         r = policy_query(&manager->policy.set, &caller, request->verb, &query);
         for (size_t i = 0; r >= 0 && i < assignment->records.n_items; i++) {
                 const Device borrowed = recorded_device(manager, &assignment->records.items[i]);
-                PolicyDevice device = see_device(manager, &borrowed);
+                PolicyDevice device = permit_see_device(manager, &borrowed);
 
                 r = permit_device(&query, request, assignment, &device, blockers);
         }

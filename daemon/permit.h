@@ -12,5 +12,8 @@ int permit_groups(const Manager *manager, const Request *request, Group *const *
 /* The same for what somebody holds already: the holder itself (its uid) may always, anybody else whom the policy lets. */
 int permit_assignment(const Manager *manager, const Request *request, const Assignment *assignment, BlockerList *blockers);
 
+/* The device as the policy sees it. All is borrowed. */
+PolicyDevice permit_see_device(const Manager *manager, const Device *device);
+
 /* The label of the request's owner, and policy-denied if the caller may not claim it; see owner_label(). */
 int permit_label(const Manager *manager, const Request *request, const char **ret_label, BlockerList *blockers);

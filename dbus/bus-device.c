@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "daemon/label.h"
 #include "dbus/bus.h"
 #include "dbus/encode.h"
 #include "dbus/path.h"
@@ -38,6 +39,27 @@ DEFINE_HEX(property_get_subsystem_vendor, "%04x", device->identity.subsystem_ven
 DEFINE_HEX(property_get_subsystem_device, "%04x", device->identity.subsystem_device)
 DEFINE_HEX(property_get_class, "%06x", device->identity.class & 0xffffffU)
 DEFINE_HEX(property_get_revision, "%02x", device->identity.revision)
+
+static DeviceLabel view_label(const DeviceView *view) {
+        return view->device->role == ROLE_ENDPOINT ? manager_device_label(view->bus->manager, view->device) : (DeviceLabel){};
+}
+
+static int property_get_label(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
+                              sd_bus_error *error) {
+        return encode_text(m, view_label(userdata).label);
+}
+
+static int property_get_label_origin(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
+                                     sd_bus_error *error) {
+        const DeviceLabel label = view_label(userdata);
+        _cleanup_free_ char *origin = NULL;
+
+        if (!label.rule)
+                return encode_text(m, label.label ? "administrator" : NULL);
+        if (policy_origin_format(&label.rule->origin, NULL, &origin) < 0)
+                return -ENOMEM;
+        return encode_text(m, origin);
+}
 
 static int property_get_group(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                               sd_bus_error *error) {
@@ -101,6 +123,8 @@ const sd_bus_vtable device_vtable[] = {
         SD_BUS_PROPERTY("Role", "s", property_get_role, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Driver", "s", property_get_driver, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DriverOverride", "s", property_get_driver_override, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Label", "s", property_get_label, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("LabelOrigin", "s", property_get_label_origin, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Group", "o", property_get_group, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("GroupNumber", "u", property_get_group_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NumaNode", "i", property_get_numa_node, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

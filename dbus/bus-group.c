@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/host-guard.h"
+#include "daemon/label.h"
 #include "dbus/bus.h"
 #include "dbus/encode.h"
 #include "dbus/path.h"
@@ -55,9 +56,16 @@ static int property_get_owner(sd_bus *bus, const char *path, const char *interfa
 
 static int property_get_label(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                               sd_bus_error *error) {
-        const Assignment *assignment = view_assignment(userdata);
+        const GroupView *view = userdata;
+        const Assignment *assignment = view_assignment(view);
+        _cleanup_(blocker_list_done) BlockerList conflicts = {};
+        const char *label;
+        int r;
 
-        return encode_text(m, assignment ? assignment->label : NULL);
+        if (assignment)
+                return encode_text(m, assignment->label);
+        r = manager_group_label(view->bus->manager, view->group, &label, &conflicts);
+        return r < 0 ? r : encode_text(m, label);
 }
 
 static int property_get_domain_type(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,

@@ -47,9 +47,12 @@ static int method_not_supported(sd_bus_message *m, void *userdata, sd_bus_error 
 }
 
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const Manager *manager = ((Bus *) userdata)->manager;
         int r;
 
         r = manager_reload(((Bus *) userdata)->manager);
+        if (r >= 0 && manager->policy.problem)
+                return error_reply(m, REFUSAL_FAILED, "All else was reloaded, but %s", manager->policy.problem);
         return r < 0 ? error_reply_errno(m, r, "The daemon cannot reload") : sd_bus_reply_method_return(m, NULL);
 }
 
@@ -84,6 +87,12 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Unreserve", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_not_supported,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Recover", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_recover, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetLabel", SD_BUS_ARGS("s", target, "s", label, "a{sv}", options), SD_BUS_NO_RESULT, method_set_label,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListPolicy", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("aa{sv}", entries), method_list_policy,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ExplainPolicy", SD_BUS_ARGS("s", verb, "s", target, "a{sv}", options), SD_BUS_RESULT("a{sv}", explanation),
+                                method_explain_policy, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", NULL, NULL, method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Rescan", NULL, NULL, method_rescan, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListAudit", SD_BUS_ARGS("t", after, "a{sv}", filter, "u", max), SD_BUS_RESULT("a(ta{sv})", rows), method_list_audit,

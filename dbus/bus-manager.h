@@ -15,6 +15,11 @@ int method_get_group(sd_bus_message *m, void *userdata, sd_bus_error *error);
 /* bus-explain.c */
 int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* bus-policy.c */
+int method_set_label(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_list_policy(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_explain_policy(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* bus-request.c */
 int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_assign(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -15,6 +15,7 @@ static const struct {
         [OPTION_BOOL] = { "b", "a boolean" },
         [OPTION_U64] = { "t", "an unsigned 64-bit number" },
         [OPTION_STRING] = { "s", "a string" },
+        [OPTION_U32_ARRAY] = { "au", "an array of unsigned 32-bit numbers" },
         [OPTION_STRING_ARRAY] = { "as", "an array of strings" },
 };
 
@@ -58,6 +59,25 @@ int string_array_read(sd_bus_message *m, const char *name, char ***ret, sd_bus_e
         return 0;
 }
 
+static int u32_array_read(sd_bus_message *m, U32Array *ret) {
+        U32Array array = {};
+        const void *items;
+        size_t size;
+        int r;
+
+        r = sd_bus_message_read_array(m, 'u', &items, &size);
+        if (r < 0)
+                return r;
+        array.items = malloc(size ?: 1);
+        if (!array.items)
+                return -ENOMEM;
+        memcpy(array.items, items, size);
+        array.n_items = size / sizeof(uint32_t);
+        u32_array_done(ret);
+        *ret = array;
+        return 0;
+}
+
 static int option_read_value(sd_bus_message *m, const Option *option, sd_bus_error *error) {
         int b, r;
 
@@ -71,6 +91,8 @@ static int option_read_value(sd_bus_message *m, const Option *option, sd_bus_err
                 return sd_bus_message_read_basic(m, 't', option->ret);
         case OPTION_STRING:
                 return sd_bus_message_read_basic(m, 's', option->ret);
+        case OPTION_U32_ARRAY:
+                return u32_array_read(m, option->ret);
         case OPTION_STRING_ARRAY: {
                 char **list = NULL;
 

@@ -15,9 +15,20 @@ typedef enum OptionType {
         OPTION_BOOL,         /* b: ret is a bool * */
         OPTION_U64,          /* t: ret is a uint64_t * */
         OPTION_STRING,       /* s: ret is a const char **, borrowed from the message */
+        OPTION_U32_ARRAY,    /* au: ret is a U32Array *, filled by a copy that the caller frees */
         OPTION_STRING_ARRAY, /* as: ret is a char ***, replaced by a copy that the caller frees */
         _OPTION_TYPE_MAX,
 } OptionType;
+
+typedef struct U32Array {
+        uint32_t *items;
+        size_t n_items;
+} U32Array;
+
+static inline void u32_array_done(U32Array *array) {
+        free(array->items);
+        *array = (U32Array){};
+}
 
 typedef struct Option {
         const char *name;

@@ -94,13 +94,14 @@ static void spawn_daemon(Fixture *fixture) {
         _cleanup_free_ char *sysfs = format("--sysfs=%s", fixture->tree->path), *dev = format("--dev=%s/dev", fixture->tree->path),
                             *uevents = format("--uevents=%s/simk/uevents", fixture->tree->path),
                             *state = format("--state-directory=%s", fixture->state),
+                            *policy = format("--policy-directory=%s/policy.d", fixture->directory),
                             *stuck = format("--stuck-msec=%u", fixture->setup.stuck_msec > 0 ? fixture->setup.stuck_msec : 10000U),
                             *address = format("DBUS_SYSTEM_BUS_ADDRESS=%s", fixture->address),
                             *notify = format("NOTIFY_SOCKET=%s/notify", fixture->directory);
 
         ck_assert_int_eq(fixture->daemon_pid, 0);
         fixture->daemon_pid = process_start(fixture->log, -EBADF, (const char *[]){ address, notify, "ASSIGND_LOG_LEVEL=7", NULL },
-                                            (const char *[]){ ASSIGND_PATH, sysfs, dev, state, uevents, stuck, "--worker=" SIMK_WORKER_PATH, NULL });
+                                            (const char *[]){ ASSIGND_PATH, sysfs, dev, state, policy, uevents, stuck, "--worker=" SIMK_WORKER_PATH, NULL });
 }
 
 /* A notification, or NULL when the daemon has ended. The caller frees it. */

@@ -29,6 +29,9 @@ static const struct {
         { MANAGER, "Reserve", "asa{sv}" },
         { MANAGER, "Unreserve", "asa{sv}" },
         { MANAGER, "Recover", "asa{sv}" },
+        { MANAGER, "SetLabel", "ssa{sv}" },
+        { MANAGER, "ListPolicy", "a{sv}" },
+        { MANAGER, "ExplainPolicy", "ssa{sv}" },
         { MANAGER, "Reload", "" },
         { MANAGER, "Rescan", "" },
         { MANAGER, "ListAudit", "ta{sv}u" },
@@ -134,7 +137,7 @@ START_TEST(every_method_was_tried) {
                         n++;
                 }
         }
-        ck_assert_uint_eq(n, 22);
+        ck_assert_uint_eq(n, 25);
 }
 END_TEST
 
