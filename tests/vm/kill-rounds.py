@@ -6,16 +6,15 @@ standard output and one line per violation before it."""
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 
-DATABASE = "/var/lib/assignd/assignd.db"
-DEVICES = "/sys/bus/pci/devices"
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from host import PATIENCE, group_endpoints, host_record, rows, wait_until  # noqa: E402
+
 UNIT = "assignd.service"
-PATIENCE = 60
 
 # What each client has for itself, and what all of them want.
 OWN = {"a": ["02:00.0"], "b": ["04:01.0"], "c": ["06:00.0"], "d": ["05:00.0"]}
@@ -23,41 +22,6 @@ PRIZE = "01:00.0"
 
 # done, failed (by the kill, or in the undo), owned by another, too late, gone, daemon away
 EXPECTED = {0, 1, 4, 5, 7, 8}
-
-
-def read_link(*path):
-    try:
-        return os.path.basename(os.readlink(os.path.join(DEVICES, *path)))
-    except OSError:
-        return None
-
-
-def read_override(address):
-    try:
-        with open(os.path.join(DEVICES, address, "driver_override"), encoding="ascii") as f:
-            text = f.read().strip()
-    except OSError:
-        return None
-    return None if text == "(null)" else text
-
-
-def host_record():
-    return {a: (read_link(a, "driver"), read_override(a)) for a in sorted(os.listdir(DEVICES))}
-
-
-def is_endpoint(address):
-    with open(os.path.join(DEVICES, address, "class"), encoding="ascii") as f:
-        return not f.read().startswith("0x06")
-
-
-def group_endpoints(address):
-    members = os.listdir(os.path.join(DEVICES, address, "iommu_group", "devices"))
-    return {m for m in members if is_endpoint(m)}
-
-
-def rows(sql):
-    with sqlite3.connect(f"file:{DATABASE}?mode=ro", uri=True, timeout=10) as database:
-        return database.execute(sql).fetchall()
 
 
 class Client(threading.Thread):
@@ -130,15 +94,6 @@ def main_pid():
     return int(text)
 
 
-def wait_until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def daemon_answers():
     return subprocess.run(["assign-ctl", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
@@ -181,7 +136,7 @@ def kill_round(chance, gate, before):
 def give_all_back(gate, before):
     gate.close()
     for owner in {row[0] for row in rows("SELECT owner FROM current_assignments")}:
-        subprocess.run(["assign-ctl", "release", owner], check=False)
+        subprocess.run(["assign-ctl", "release", owner], stdout=subprocess.DEVNULL, check=False)
     return [] if host_record() == before else ["in the end the host is not as it was"]
 
 
