@@ -5,7 +5,6 @@ the interfering worker. One round a step, moment and write. Ends with "rounds N 
 import os
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from host import group_endpoints, host_record, read_link, rows, wait_until  # noqa: E402
@@ -100,15 +99,14 @@ def violations(before, since):
 
 
 def give_back(before):
-    ctl("recover", "--yes", NIC)
-    ctl("release", "vm:round")
-    restore(before)
-    for _ in range(3):
-        if not rows("SELECT 1 FROM quarantines WHERE ended_usec IS NULL"):
-            break
+    """As an administrator would: what drifted is recovered, what is owned is released, and what nobody keeps is put right by hand."""
+    if rows("SELECT 1 FROM quarantines WHERE ended_usec IS NULL"):
         ctl("recover", NIC)
+    ctl("release", "vm:round")
+    if rows("SELECT 1 FROM quarantines WHERE ended_usec IS NULL"):
         restore(before)
-    time.sleep(0.05)
+        ctl("recover", NIC)
+    restore(before)
 
 
 def interfered():
