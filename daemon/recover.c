@@ -442,10 +442,10 @@ static int on_worker_ended(sd_event_source *source, int fd, uint32_t events, voi
                 leftover->look = look_free(leftover->look);
                 recovery->n_awaited--;
                 say_leftover_groups(recovery, i);
+                drift_watch_changed(recovery->manager->drift, leftover->groups, leftover->n_groups);
                 break;
         }
         begin_recoveries_or_retry(recovery);
-        drift_watch_schedule(recovery->manager->drift);
         return 0;
 }
 
