@@ -209,6 +209,7 @@ json_t *shape_group_full(const json_t *properties) {
                 { "Viable",          "viable",           flag },
                 { "Owner",           "owner",            text },
                 { "Label",           "label",            text },
+                { "Reserved",        "reserved",         flag },
                 { "Blockers",        "blockers",         shape_blockers },
                 { "Devices",         "devices",          addresses_of_paths },
                 { "OtherMembers",    "other_members",    sorted },

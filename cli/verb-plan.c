@@ -12,9 +12,11 @@ static const char usage[] =
         "assign-ctl plan assign --owner=NAME [--exact] [--backend=...] [--label=...] [--override=...] TARGET...\n"
         "assign-ctl plan release OWNER\n"
         "assign-ctl plan release TARGET...\n"
+        "assign-ctl plan reserve [--exact] [--override=...] TARGET...\n"
+        "assign-ctl plan unreserve TARGET...\n"
         "assign-ctl plan recover TARGET...\n"
         "\n"
-        "The steps that 'assign', 'release' or 'recover' would take now, and what stands in the way. Nothing is changed. The exit code is the\n"
+        "The steps that the verb would take now, and what stands in the way. Nothing is changed. The exit code is the\n"
         "one that the verb itself would have.\n"
         "\n"
         "The options are those of 'assign-ctl assign'.\n";
@@ -29,14 +31,18 @@ static int run(Cli *cli) {
 
         if (string_equal(verb, "assign"))
                 r = targets_check(cli, "plan assign", targets);
+        else if (string_equal(verb, "reserve"))
+                r = targets_check(cli, "plan reserve", targets);
+        else if (string_equal(verb, "unreserve"))
+                r = targets_check(cli, "plan unreserve", targets);
         else if (string_equal(verb, "release"))
                 r = request_split_release(cli, "plan release", &targets);
         else if (string_equal(verb, "recover"))
                 r = targets_check(cli, "plan recover", targets);
         else if (verb)
-                r = failure_usage(&cli->failure, "'plan' plans assign, release or recover, not '%s'.", verb);
+                r = failure_usage(&cli->failure, "'plan' plans assign, release, reserve, unreserve or recover, not '%s'.", verb);
         else
-                r = failure_usage(&cli->failure, "'plan' needs to know for what: 'plan assign ...', 'plan release ...' or 'plan recover ...'.");
+                r = failure_usage(&cli->failure, "'plan' needs to know for what: 'plan assign ...', or release, reserve, unreserve or recover.");
         if (r < 0)
                 return r;
 
@@ -54,7 +60,7 @@ static int run(Cli *cli) {
 
 const Verb verb_plan = {
         .name = "plan",
-        .arguments = "assign|release|recover ...",
+        .arguments = "assign|release|reserve|unreserve|recover ...",
         .summary = "What a verb would do, changing nothing",
         .usage = usage,
         .options = options,

@@ -146,6 +146,8 @@ static void group_print(const json_t *group) {
         field_print("Owner", json_text(group, "owner"));
         field_print("Label", json_text(group, "label"));
         number_field_print("Assignment", json_object_get(group, "assignment"));
+        if (json_is_true(json_object_get(group, "reserved")))
+                field_print("Reserved", "yes");
         if (json_is_integer(json_object_get(group, "operation")))
                 number_field_print("Operation", json_object_get(group, "operation"));
         field_print("Domain type", json_text(group, "domain_type"));

@@ -16,7 +16,8 @@ typedef struct Verb {
         int (*run)(Cli *cli);
 } Verb;
 
-extern const Verb verb_list, verb_show, verb_why, verb_plan, verb_assign, verb_release, verb_recover, verb_run, verb_audit, verb_monitor;
+extern const Verb verb_list, verb_show, verb_why, verb_plan, verb_assign, verb_release, verb_reserve, verb_unreserve, verb_recover,
+                  verb_run, verb_audit, verb_monitor;
 
 /* In the order of the overview; the first one is the default. */
 extern const Verb *const verbs[];

@@ -32,28 +32,6 @@ Assignment *assignment_free(Assignment *assignment) {
         return NULL;
 }
 
-static int compare_numbers(const void *a, const void *b) {
-        uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
-
-        return (x > y) - (x < y);
-}
-
-static int collect_groups(Assignment *assignment) {
-        size_t n = 0;
-
-        assignment->groups = calloc(assignment->records.n_items ?: 1, sizeof(uint32_t));
-        if (!assignment->groups)
-                return -ENOMEM;
-        for (size_t i = 0; i < assignment->records.n_items; i++)
-                assignment->groups[i] = assignment->records.items[i].group;
-        qsort(assignment->groups, assignment->records.n_items, sizeof(uint32_t), compare_numbers);
-        for (size_t i = 0; i < assignment->records.n_items; i++)
-                if (n == 0 || assignment->groups[n - 1] != assignment->groups[i])
-                        assignment->groups[n++] = assignment->groups[i];
-        assignment->n_groups = n;
-        return 0;
-}
-
 int assignment_new(const Request *request, RecordList *records, Backend backend, Assignment **ret) {
         _cleanup_(assignment_freep) Assignment *assignment = NULL;
         int r;
@@ -75,7 +53,7 @@ int assignment_new(const Request *request, RecordList *records, Backend backend,
                 return r;
         assignment->records = *records;
         *records = (RecordList) {};
-        r = collect_groups(assignment);
+        r = record_list_groups(&assignment->records, &assignment->groups, &assignment->n_groups);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(assignment);

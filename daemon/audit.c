@@ -184,6 +184,14 @@ int audit_label(Db *db, const Request *request, char *const *devices, uint32_t g
         }, request->targets, devices, &group, 1, NULL, NULL);
 }
 
+int audit_reservation(Db *db, Verb verb, char *const *devices, const char *message) {
+        return write_row(db, &(DbAudit) {
+                .verb = verb_to_string(verb),
+                .outcome = operation_state_to_string(verb == VERB_UNRESERVE ? OPERATION_DONE : OPERATION_FAILED),
+                .message = message,
+        }, NULL, devices, NULL, 0, NULL, NULL);
+}
+
 int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
               const char *message) {
         return write_row(db, &(DbAudit) {

@@ -24,6 +24,9 @@ int audit_drift(Db *db, const char *keeper, uint64_t assignment, const Drift *dr
 /* A label that is set, or taken away, inside an open transaction. */
 int audit_label(Db *db, const Request *request, char *const *devices, uint32_t group);
 
+/* What became of a reservation without an operation (a reboot), inside an open transaction. */
+int audit_reservation(Db *db, Verb verb, char *const *devices, const char *message);
+
 /* The end of an assignment without an operation (a reboot), inside an open transaction. */
 int audit_end(Db *db, const char *owner, uint64_t assignment, char *const *devices, const uint32_t *groups, size_t n_groups,
               const char *message);

@@ -21,7 +21,7 @@
 
 /* What is known of one keeper. */
 typedef struct Watched {
-        uint64_t assignment;
+        uint64_t assignment, reservation; /* one of them, the other is 0 */
         DriftList said;
         VfOf *vfs;
         size_t n_vfs;
@@ -67,11 +67,11 @@ DriftWatch *drift_watch_free(DriftWatch *watch) {
         return NULL;
 }
 
-static int get_watched(DriftWatch *watch, uint64_t assignment, Watched **ret) {
+static int get_watched(DriftWatch *watch, uint64_t assignment, uint64_t reservation, Watched **ret) {
         Watched *items;
 
         for (size_t i = 0; i < watch->n_items; i++)
-                if (watch->items[i].assignment == assignment) {
+                if (watch->items[i].assignment == assignment && watch->items[i].reservation == reservation) {
                         *ret = &watch->items[i];
                         return 0;
                 }
@@ -79,7 +79,7 @@ static int get_watched(DriftWatch *watch, uint64_t assignment, Watched **ret) {
         if (!items)
                 return -ENOMEM;
         watch->items = items;
-        items[watch->n_items] = (Watched) { .assignment = assignment };
+        items[watch->n_items] = (Watched) { .assignment = assignment, .reservation = reservation };
         *ret = &items[watch->n_items++];
         return 0;
 }
@@ -88,7 +88,8 @@ static void forget_ended(DriftWatch *watch) {
         size_t kept = 0;
 
         for (size_t i = 0; i < watch->n_items; i++)
-                if (manager_find_assignment(watch->manager, watch->items[i].assignment))
+                if (manager_find_assignment(watch->manager, watch->items[i].assignment) ||
+                    (watch->items[i].reservation > 0 && reservation_table_find(&watch->manager->reservations, watch->items[i].reservation)))
                         watch->items[kept++] = watch->items[i];
                 else
                         watched_done(&watch->items[i]);
@@ -216,6 +217,7 @@ static int journal_one(Manager *manager, const Keeper *keeper, const News *news,
                 .address = PCI_ADDRESS_FORMAT(&drift->address),
                 .detail = drift->detail,
                 .assignment = (int64_t) keeper->assignment,
+                .reservation = (int64_t) keeper->reservation,
                 .manager = foreign_manager_to_string(news->managers[i]),
                 .quarantine = quarantine ? (int64_t) quarantine->id : 0,
         });
@@ -284,7 +286,7 @@ static int look_at(DriftWatch *watch, const Keeper *keeper) {
         Watched *watched;
         int r;
 
-        r = get_watched(watch, keeper->assignment, &watched);
+        r = get_watched(watch, keeper->assignment, keeper->reservation, &watched);
         if (r >= 0)
                 r = note_vfs(manager_facts(manager), keeper->records, watched);
         if (r >= 0)
@@ -390,9 +392,9 @@ static int on_drift(const DbDrift *row, void *userdata) {
         Watched *watched;
         int r;
 
-        if (drift.code < 0 || row->assignment == 0 || pci_address_parse(row->address ?: "", &drift.address) < 0)
+        if (drift.code < 0 || (row->assignment == 0 && row->reservation == 0) || pci_address_parse(row->address ?: "", &drift.address) < 0)
                 return 0;
-        r = get_watched(watch, (uint64_t) row->assignment, &watched);
+        r = get_watched(watch, (uint64_t) row->assignment, (uint64_t) row->reservation, &watched);
         if (r < 0 || drift_list_contains(&watched->said, &drift))
                 return r;
         return drift_list_add(&watched->said, &drift);

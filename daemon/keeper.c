@@ -4,12 +4,36 @@
 #include "daemon/records.h"
 
 size_t keeper_count(const Manager *manager) {
-        return manager->assignments.n_items;
+        return manager->assignments.n_items + manager->reservations.n_items;
+}
+
+static bool reservation_keeps(const Manager *manager, const Reservation *reservation) {
+        if (reservation->state != RESERVATION_ACTIVE || reservation->to_renew)
+                return false;
+        for (size_t i = 0; i < reservation->n_groups; i++)
+                if (assignment_table_find_group(&manager->assignments, reservation->groups[i]))
+                        return false;
+        return true;
+}
+
+static bool keeper_from_reservation(const Manager *manager, Reservation *reservation, Keeper *ret) {
+        if (!reservation_keeps(manager, reservation))
+                return false;
+        *ret = (Keeper) {
+                .reservation = reservation->id,
+                .records = &reservation->records,
+                .groups = reservation->groups,
+                .n_groups = reservation->n_groups,
+        };
+        return true;
 }
 
 bool keeper_at(const Manager *manager, size_t i, Keeper *ret) {
-        Assignment *assignment = manager->assignments.items[i];
+        Assignment *assignment;
 
+        if (i >= manager->assignments.n_items)
+                return keeper_from_reservation(manager, manager->reservations.items[i - manager->assignments.n_items], ret);
+        assignment = manager->assignments.items[i];
         if (assignment->state != ASSIGNMENT_ACTIVE)
                 return false;
         *ret = (Keeper) {
@@ -44,7 +68,8 @@ int keeper_journal_new_records(Db *db, const Keeper *keeper) {
 
                 if (!one.items->is_new)
                         continue;
-                r = records_insert(db, DB_RECORDS_OF_ASSIGNMENT, (int64_t) keeper->assignment, &one);
+                r = keeper->assignment > 0 ? records_insert(db, DB_RECORDS_OF_ASSIGNMENT, (int64_t) keeper->assignment, &one)
+                                           : records_insert(db, DB_RECORDS_OF_RESERVATION, (int64_t) keeper->reservation, &one);
                 if (r < 0)
                         return r;
         }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Who keeps groups off the host, and with which records: assignments (active ones). */
+/* Who keeps groups off the host, and with which records: active assignments, and active reservations where there is no assignment on top. */
 
 #include "daemon/manager.h"
 
 typedef struct Keeper {
-        uint64_t assignment;
-        const char *name; /* the owner's */
+        uint64_t assignment;  /* 0: none */
+        uint64_t reservation; /* 0: none */
+        const char *name;     /* the owner's; NULL: a reservation has none */
         RecordList *records;
         const uint32_t *groups; /* ordered */
         size_t n_groups;

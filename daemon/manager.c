@@ -195,6 +195,7 @@ Manager *manager_free(Manager *manager) {
         policy_done(&manager->policy);
         label_table_done(&manager->labels);
         quarantine_table_done(&manager->quarantines);
+        reservation_table_done(&manager->reservations);
         inventory_done(&manager->inventory);
         db_close(manager->db);
         safe_close(manager->sysfs_fd);
@@ -279,6 +280,12 @@ const Assignment *manager_group_assignment(const Manager *manager, uint32_t numb
         return assignment && assignment->state != ASSIGNMENT_ASSIGNING ? assignment : NULL;
 }
 
+const Reservation *manager_group_reservation(const Manager *manager, uint32_t number) {
+        const Reservation *reservation = reservation_table_find_group(&manager->reservations, number);
+
+        return reservation && reservation->state != RESERVATION_RESERVING ? reservation : NULL;
+}
+
 Operation *manager_find_operation(const Manager *manager, uint64_t id) {
         for (size_t i = 0; i < manager->n_operations; i++)
                 if (manager->operations[i]->id == id)
@@ -318,7 +325,7 @@ GroupState manager_group_state(const Manager *manager, uint32_t number) {
                 return GROUP_STATE_QUARANTINED;
         if (assignment)
                 return assignment->state == ASSIGNMENT_RELEASING ? GROUP_STATE_RELEASING : GROUP_STATE_ASSIGNED;
-        return GROUP_STATE_HOST;
+        return manager_group_reservation(manager, number) ? GROUP_STATE_RESERVED : GROUP_STATE_HOST;
 }
 
 /* Whoever came before whom is asked to begin now, or before anybody who asks now, goes first. */
@@ -329,6 +336,16 @@ static int check_waiting(const Manager *manager, uint32_t number, BlockerList *b
                 return 0;
         return blocker_list_add(blockers, BLOCKER_BUSY, number, NULL, false, "Operation %" PRIu64 " (%s) waits for group %" PRIu32 " already",
                                 operation->id, verb_to_string(operation->request.verb), number);
+}
+
+/* What an earlier daemon left half-way and nobody works on yet. */
+static const char *left_half_way(const Manager *manager, uint32_t number) {
+        const Assignment *assignment = assignment_table_find_group(&manager->assignments, number);
+        const Reservation *reservation = reservation_table_find_group(&manager->reservations, number);
+
+        if (assignment && assignment->state == ASSIGNMENT_ASSIGNING)
+                return "an assignment";
+        return reservation && reservation->state != RESERVATION_ACTIVE ? "a reservation" : NULL;
 }
 
 int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers) {
@@ -350,9 +367,10 @@ int manager_check_state(const Manager *manager, uint32_t number, BlockerList *bl
         }
         if (recovery_awaits_group(manager->recovery, number))
                 return recovery_add_blocker(manager->recovery, number, blockers);
-        if (!operation && !assignment && assignment_table_find_group(&manager->assignments, number))
+        if (!operation && left_half_way(manager, number))
                 return blocker_list_add(blockers, BLOCKER_STUCK, number, NULL, false,
-                                        "Group %" PRIu32 " waits to be given back from an assignment that an earlier assignd left half-way", number);
+                                        "Group %" PRIu32 " waits to be given back from %s that an earlier assignd left half-way", number,
+                                        left_half_way(manager, number));
         if (!operation)
                 return check_waiting(manager, number, blockers);
         if (operation->stuck)
@@ -545,6 +563,10 @@ void manager_drop_assignment(Manager *manager, uint64_t id) {
         manager_drop_lease(manager, id);
         if (assignment && assignment->state != ASSIGNMENT_ASSIGNING && manager->observer.assignment_removed)
                 manager->observer.assignment_removed(manager->observer.userdata, id, assignment->owner);
+}
+
+void manager_drop_reservation(Manager *manager, const Reservation *reservation) {
+        reservation_free(reservation_table_take(&manager->reservations, reservation));
 }
 
 static bool refusal_is_audited(RefusalCode code) {

@@ -13,6 +13,7 @@
 #include "daemon/policy.h"
 #include "daemon/quarantine.h"
 #include "daemon/queue.h"
+#include "daemon/reservation.h"
 #include "db/audit.h"
 #include "db/inventory.h"
 #include "policy/drift.h"
@@ -65,6 +66,7 @@ struct Manager {
         LabelTable labels; /* an administrator's */
         QuarantineTable quarantines;
         struct DriftWatch *drift; /* NULL before manager_start() */
+        ReservationTable reservations;
         Queue queue;             /* operations that run or wait */
         Operation **operations;  /* all that are known, ordered by id: running ones and the last finished ones */
         size_t n_operations;
@@ -100,6 +102,7 @@ GroupState manager_group_state(const Manager *manager, uint32_t number);
 /* Borrowed; NULL: none. */
 const Assignment *manager_find_assignment(const Manager *manager, uint64_t id);
 const Assignment *manager_group_assignment(const Manager *manager, uint32_t number); /* active or releasing */
+const Reservation *manager_group_reservation(const Manager *manager, uint32_t number); /* active or releasing */
 Operation *manager_find_operation(const Manager *manager, uint64_t id);
 Operation *manager_group_operation(const Manager *manager, uint32_t number);
 
@@ -119,8 +122,8 @@ struct PlanResult {
 
 void plan_result_done(PlanResult *result);
 
-/* What assign, release or recover (request->verb) would do now; changes nothing, not even the audit trail. An assign needs no owner
- * here. For release, targets may be empty and the owner given, or the other way round. */
+/* What assign, release, reserve, unreserve or recover (request->verb) would do now; changes nothing, not even the audit trail. An
+ * assign needs no owner here. For release, targets may be empty and the owner given, or the other way round. */
 int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
 
 /* Each of these checks the request (request_check() included), and either refuses (0, *ret_refusal filled, *ret NULL;
@@ -136,11 +139,15 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
  * manager_release_assignment(): of one assignment, as manager_release().
  * manager_recover(): of root only. Brings what a keeper (daemon/keeper.h) has in the targets' groups back to what the database says, gives back
  * what nobody keeps and a quarantine remembers, and ends the quarantines of these groups.
+ * manager_reserve(): keeps the targets' groups off the host with no owner; those that are reserved already stay as they are.
+ * manager_unreserve(): gives them back to the host, which is refused (REFUSAL_OWNED) while one is assigned.
  * manager_open(): opens the devices (addresses; NULL: all) of an active assignment; the fds are in the ended operation. */
 int manager_assign(Manager *manager, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret);
 int manager_release(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret);
 int manager_release_assignment(Manager *manager, uint64_t id, bool wait, Caller *caller, Refusal *ret_refusal, Operation **ret);
 int manager_recover(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret);
+int manager_reserve(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret);
+int manager_unreserve(Manager *manager, Request *request, Refusal *ret_refusal, Operation **ret);
 int manager_open(Manager *manager, uint64_t id, char *const *devices, Caller *caller, Refusal *ret_refusal, Operation **ret);
 
 /* Cancels an operation of the caller's uid (uid 0: of anybody's): one that waits ends at once, one that takes devices is undone, one
@@ -159,7 +166,7 @@ int manager_reload(Manager *manager);
 /* "ok", or "degraded: ..." with the reason, or what is wrong with the policy. Borrowed until the next reload. */
 const char *manager_health(const Manager *manager);
 
-/* For the verbs of this folder (assign.c, release.c, open.c, recover.c): */
+/* For the verbs of this folder (assign.c, release.c, reserve.c, open.c, recover.c): */
 
 /* Has the request (taken over in any case) checked for form and submitted as a new operation of that owner; lease_fd as for manager_assign(), or NULL. */
 int manager_request(Manager *manager, const OperationOwner *owner, Request *request, int *lease_fd, Refusal *ret_refusal, Operation **ret);
@@ -201,10 +208,13 @@ int manager_append_lease(Manager *manager, struct Lease *lease);
 /* Takes the assignment out of the table (and its lease with it), tells the observer, and frees it. */
 void manager_drop_assignment(Manager *manager, uint64_t id);
 
+/* Takes the reservation out of the table and frees it. */
+void manager_drop_reservation(Manager *manager, const Reservation *reservation);
+
 /* Appends what the group's state means for somebody who wants it: owned, busy (also: others wait for it already), stuck, quarantined. */
 int manager_check_state(const Manager *manager, uint32_t number, BlockerList *blockers);
 
-/* Appends vf-of-locked-pf for each VF of the group whose PF an assignment holds, or is about to. */
+/* Appends vf-of-locked-pf for each VF of the group whose PF an assignment or reservation holds, or is about to. */
 int manager_check_sriov(const Manager *manager, const Group *group, BlockerList *blockers);
 
 /* Appends has-vfs for each recorded PF that would turn off VFs by leaving its driver, of which one may be used: it is on a VFIO driver, or an

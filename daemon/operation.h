@@ -120,6 +120,7 @@ struct Operation {
         bool let_go;        /* all had left their VFIO drivers before: what happens now gives nobody anything back */
         bool owner_may_hold; /* giving back what an owner could use: a failed unbind spoils everything, so that all or nothing goes back */
         uint64_t assignment; /* 0: none */
+        uint64_t reservation; /* that is recovered or renewed; 0: none */
         int lease_fd;       /* of an assign that has not begun; else -EBADF */
         uint32_t *groups;   /* ordered */
         size_t n_groups;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "daemon/assign.h"
+#include "daemon/claim.h"
 #include "daemon/recover-group.h"
 #include "daemon/release.h"
+#include "daemon/reserve.h"
 
 /* Nobody has to be named to see what an assignment would do. */
 static Request for_somebody(const Request *request) {
@@ -17,19 +18,22 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret) {
         _cleanup_(record_list_done) RecordList records = {};
         _cleanup_(release_set_done) ReleaseSet set = {};
         _cleanup_(record_list_done) RecordList joined = {};
+        _cleanup_(unreserve_set_done) UnreserveSet reservations = {};
         const Request named = for_somebody(request);
         int r;
 
         r = request_check(&named, &result.refusal);
         if (r >= 0 && result.refusal.code == REFUSAL_NONE) {
-                if (request->verb == VERB_ASSIGN)
-                        r = assign_plan(manager, &named, &records, &result);
+                if (request->verb == VERB_ASSIGN || request->verb == VERB_RESERVE)
+                        r = claim_plan(manager, &named, &records, &result);
                 else if (request->verb == VERB_RELEASE)
                         r = release_plan(manager, request, &set, &result);
+                else if (request->verb == VERB_UNRESERVE)
+                        r = unreserve_plan(manager, request, &reservations, &result);
                 else if (request->verb == VERB_RECOVER)
                         r = recover_group_plan(manager, request, &joined, &result);
                 else
-                        r = refusal_set(&result.refusal, REFUSAL_NOT_SUPPORTED, "Only assign, release and recover can be planned");
+                        r = refusal_set(&result.refusal, REFUSAL_NOT_SUPPORTED, "Only assign, release, reserve, unreserve and recover can be planned");
         }
         if (r < 0)
                 return r;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/records.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/strutil.h"
 #include "db/assignment.h"
+#include "db/reservation.h"
 
 static DbRecord db_device(const DeviceRecord *record, char address[static PCI_ADDRESS_STRING_MAX]) {
         return (DbRecord) {
@@ -125,6 +127,35 @@ int records_journal_assignment(Db *db, Assignment *assignment) {
         return 0;
 }
 
+int records_journal_reservation(Db *db, Reservation *reservation) {
+        _cleanup_(rows_done) Rows rows = {};
+        int64_t id;
+        int r;
+
+        r = rows_make(&reservation->records, &rows);
+        if (r < 0)
+                return r;
+        r = db_reservation_insert(db, &(DbReservation) {
+                .state = reservation_state_to_string(reservation->state),
+                .caller_uid = (int64_t) reservation->uid,
+                .created_usec = reservation->created_usec,
+        }, rows.items, reservation->records.n_items, &id);
+        if (r < 0)
+                return r;
+        reservation->id = (uint64_t) id;
+        return 0;
+}
+
+int records_journal_renewal(Db *db, const Reservation *reservation) {
+        _cleanup_(rows_done) Rows rows = {};
+        int r;
+
+        r = rows_make(&reservation->records, &rows);
+        if (r < 0)
+                return r;
+        return db_reservation_renew(db, (int64_t) reservation->id, realtime_usec(), rows.items, reservation->records.n_items);
+}
+
 int records_addresses(const RecordList *records, char ***ret) {
         _cleanup_strv_free_ char **addresses = NULL;
         int r;
@@ -138,6 +169,16 @@ int records_addresses(const RecordList *records, char ***ret) {
         return 0;
 }
 
+void records_add_remark(Operation *operation, const char *sentence) {
+        const char *before = operation->outcome.message;
+        char *message;
+
+        if (asprintf(&message, "%s%s%s", before ?: "", before ? ". " : "", sentence) < 0)
+                return;
+        free(operation->outcome.message);
+        operation->outcome.message = message;
+}
+
 void records_note_differences(const Manager *manager, const RecordList *records, Operation *operation) {
         _cleanup_strv_free_ char **differences = NULL;
         int r;
@@ -148,14 +189,8 @@ void records_note_differences(const Manager *manager, const RecordList *records,
                 return;
         }
         for (size_t i = 0; differences && differences[i]; i++) {
-                const char *before = operation->outcome.message;
-                char *message;
-
                 log_warning("After operation %" PRIu64 ": %s", operation->id, differences[i]);
-                if (asprintf(&message, "%s%s%s", before ?: "", before ? ". " : "", differences[i]) < 0)
-                        return;
-                free(operation->outcome.message);
-                operation->outcome.message = message;
+                records_add_remark(operation, differences[i]);
         }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* The records of assignments between memory, database and people. */
+/* The records of assignments and reservations between memory, database and people. */
 
 #include "daemon/manager.h"
 #include "db/record.h"
@@ -15,8 +15,18 @@ int records_load(const DbRecord *rows, size_t n_rows, RecordList *ret);
 /* Inserts the assignment's rows in the open transaction; it gets its id. */
 int records_journal_assignment(Db *db, Assignment *assignment);
 
+/* The same of a reservation. */
+int records_journal_reservation(Db *db, Reservation *reservation);
+
+/* The reservation is put into the kernel of this boot: its rows say so, and its records take the place of those before, in the open
+ * transaction. */
+int records_journal_renewal(Db *db, const Reservation *reservation);
+
 /* The addresses of all recorded devices, as a string array that the caller frees. */
 int records_addresses(const RecordList *records, char ***ret);
+
+/* Appends a sentence to the operation's message; lost where there is no memory. */
+void records_add_remark(Operation *operation, const char *sentence);
 
 /* Compares the records with the host as it is now; what differs is appended to the operation's message and logged. */
 void records_note_differences(const Manager *manager, const RecordList *records, Operation *operation);

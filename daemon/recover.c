@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "daemon/recover.h"
+#include "daemon/recover-internal.h"
 
 #include <sys/epoll.h>
 
@@ -11,11 +11,11 @@
 #include "daemon/failed-undo.h"
 #include "daemon/leftover.h"
 #include "daemon/records.h"
+#include "daemon/recover-reservation.h"
 #include "db/assignment.h"
 
 #define RETRY_USEC USEC_PER_SEC
 
-#define REASON_REBOOT "The host was rebooted"
 #define REASON_DAEMON_ENDED "The daemon ended before the operation did"
 
 struct Recovery {
@@ -70,29 +70,33 @@ int recovery_add_blocker(const Recovery *recovery, uint32_t number, BlockerList 
                                 text ? "; " : "", text ?: "");
 }
 
-static bool records_have(const RecordList *records, const PciAddress *address) {
-        for (size_t i = 0; i < records->n_items; i++)
-                if (pci_address_compare(&records->items[i].address, address) == 0)
+bool recovery_awaits_any_group(const Recovery *recovery, const uint32_t *groups, size_t n_groups) {
+        for (size_t i = 0; i < n_groups; i++)
+                if (recovery_awaits_group(recovery, groups[i]))
                         return true;
         return false;
 }
 
 static bool awaits_worker(const Recovery *recovery, const Assignment *assignment) {
-        for (size_t i = 0; i < assignment->n_groups; i++)
-                if (recovery_awaits_group(recovery, assignment->groups[i]))
-                        return true;
-        return false;
+        return recovery_awaits_any_group(recovery, assignment->groups, assignment->n_groups);
 }
 
 bool recovery_awaits_device(const Recovery *recovery, const PciAddress *address) {
-        const AssignmentTable *table;
+        const Manager *manager;
 
         if (!recovery || recovery->n_awaited == 0)
                 return false;
-        table = &recovery->manager->assignments;
-        for (size_t i = 0; i < table->n_items; i++)
-                if (awaits_worker(recovery, table->items[i]) && records_have(&table->items[i]->records, address))
+        manager = recovery->manager;
+        for (size_t i = 0; i < manager->assignments.n_items; i++)
+                if (awaits_worker(recovery, manager->assignments.items[i]) && record_list_find(&manager->assignments.items[i]->records, address))
                         return true;
+        for (size_t i = 0; i < manager->reservations.n_items; i++) {
+                const Reservation *reservation = manager->reservations.items[i];
+
+                if (recovery_awaits_any_group(recovery, reservation->groups, reservation->n_groups) &&
+                    record_list_find(&reservation->records, address))
+                        return true;
+        }
         return false;
 }
 
@@ -162,6 +166,9 @@ static bool leftover_needs_recovery(const Recovery *recovery, const Leftover *le
                 for (size_t g = 0; table->items[i]->state != ASSIGNMENT_ACTIVE && g < table->items[i]->n_groups; g++)
                         if (leftover_has_group(leftover, table->items[i]->groups[g]))
                                 return true;
+        for (size_t g = 0; leftover->same_boot && !leftover->waited && g < leftover->n_groups; g++)
+                if (recovery_needs_group(recovery->manager, leftover->verb, leftover->groups[g]))
+                        return true;
         return false;
 }
 
@@ -203,6 +210,9 @@ static int close_what_is_over(Recovery *recovery) {
                 if (r < 0)
                         return r;
         }
+        r = recovery_end_rebooted_reservations(recovery->manager);
+        if (r < 0)
+                return r;
         r = interrupt_what_is_over(recovery);
         if (r < 0)
                 return r;
@@ -214,6 +224,7 @@ static int close_what_is_over(Recovery *recovery) {
         for (size_t i = 0; i < recovery->n_rebooted; i++)
                 manager_drop_assignment(recovery->manager, recovery->rebooted[i]);
         recovery->n_rebooted = 0;
+        recovery_drop_rebooted_reservations(recovery->manager);
         return 0;
 }
 
@@ -224,7 +235,7 @@ static Assignment *operation_assignment(const Operation *operation) {
 }
 
 /* The leftovers of these groups are closed in the transaction that begins their recovery. */
-static int recover_journal_begin(Operation *operation, void *userdata) {
+int recovery_journal_begin(Operation *operation, void *userdata) {
         Manager *manager = userdata;
         Recovery *recovery = manager->recovery;
         int r;
@@ -281,6 +292,29 @@ static int recover_journal_end(Operation *operation, void *userdata) {
 }
 
 static void say_ready_when_done(Recovery *recovery);
+static void begin_recoveries_or_retry(Recovery *recovery);
+
+void recovery_operation_ended(Operation *operation, void *userdata) {
+        Manager *manager = userdata;
+
+        manager_operation_ended(manager, operation);
+        manager->recovery->n_running--;
+        begin_recoveries_or_retry(manager->recovery);
+        say_ready_when_done(manager->recovery);
+}
+
+int recovery_submit(Recovery *recovery, Operation **operation, Refusal *ret_refusal) {
+        Operation *begun = NULL;
+        int r;
+
+        recovery->n_running++;
+        r = manager_submit(recovery->manager, operation, ret_refusal, &begun);
+        if (r < 0 || ret_refusal->code != REFUSAL_NONE)
+                recovery->n_running--;
+        else
+                close_leftovers(recovery, begun);
+        return r;
+}
 
 static void recover_ended(Operation *operation, void *userdata) {
         Manager *manager = userdata;
@@ -292,12 +326,10 @@ static void recover_ended(Operation *operation, void *userdata) {
                         manager->observer.assignment_changed(manager->observer.userdata, assignment);
         } else
                 manager_drop_assignment(manager, operation->assignment);
-        manager_operation_ended(manager, operation);
-        manager->recovery->n_running--;
-        say_ready_when_done(manager->recovery);
+        recovery_operation_ended(operation, userdata);
 }
 
-static void recover_changed(Operation *operation, bool stuck_changed, void *userdata) {
+void recovery_operation_changed(Operation *operation, bool stuck_changed, void *userdata) {
         Manager *manager = userdata;
 
         manager_operation_changed(manager, operation, stuck_changed);
@@ -305,11 +337,11 @@ static void recover_changed(Operation *operation, bool stuck_changed, void *user
 }
 
 static const OperationOwner recover_owner = {
-        .journal_begin = recover_journal_begin,
+        .journal_begin = recovery_journal_begin,
         .settled = recover_settled,
         .journal_end = recover_journal_end,
         .ended = recover_ended,
-        .changed = recover_changed,
+        .changed = recovery_operation_changed,
 };
 
 static int begin_recovery(Recovery *recovery, Assignment *assignment) {
@@ -318,7 +350,6 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         _cleanup_(operation_freep) Operation *operation = NULL;
         _cleanup_(refusal_done) Refusal refusal = {};
         Request request = { .verb = VERB_RECOVER };
-        Operation *begun = NULL;
         PciAddress blind;
         int let_go, r;
 
@@ -352,14 +383,8 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
         operation->let_go = let_go;
         operation->owner_may_hold = assignment->state == ASSIGNMENT_RELEASING && !let_go;
         operation->assignment = assignment->id;
-        recovery->n_running++;
-        r = manager_submit(manager, &operation, &refusal, &begun);
-        if (r >= 0 && refusal.code == REFUSAL_NONE) {
-                close_leftovers(recovery, begun);
-                return 0;
-        }
-        recovery->n_running--;
-        if (r < 0)
+        r = recovery_submit(recovery, &operation, &refusal);
+        if (r < 0 || refusal.code == REFUSAL_NONE)
                 return r;
         log_error("Assignment %" PRIu64 " cannot be recovered: %s", assignment->id, refusal.message ?: "no memory");
         return -EIO;
@@ -391,10 +416,8 @@ static int begin_recoveries(Recovery *recovery) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return recovery_begin_reservations(recovery->manager);
 }
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
 
 static void begin_recoveries_or_retry(Recovery *recovery) {
         int r;
@@ -402,7 +425,7 @@ static void begin_recoveries_or_retry(Recovery *recovery) {
         r = begin_recoveries(recovery);
         if (r >= 0)
                 return;
-        log_error_errno(r, "Failed to recover after the worker of an earlier daemon ended, trying again: %m");
+        log_error_errno(r, "Failed to recover what an earlier daemon left, trying again: %m");
         r = sd_event_source_set_time_relative(recovery->retry_source, RETRY_USEC);
         if (r >= 0)
                 r = sd_event_source_set_enabled(recovery->retry_source, SD_EVENT_ONESHOT);
@@ -501,6 +524,16 @@ static void say_ready_when_done(Recovery *recovery) {
                 log_error_errno(r, "Failed to become ready: %m");
 }
 
+/* One that only waited has not touched anything. */
+static void note_reserves(Recovery *recovery) {
+        for (size_t i = 0; i < recovery->leftovers.n_items; i++) {
+                const Leftover *leftover = &recovery->leftovers.items[i];
+
+                for (size_t g = 0; leftover->same_boot && leftover->verb == VERB_RESERVE && !leftover->waited && g < leftover->n_groups; g++)
+                        recovery_note_reserve(recovery->manager, leftover->groups[g]);
+        }
+}
+
 static int load(Recovery *recovery) {
         Db *db = recovery->manager->db;
         int r;
@@ -508,7 +541,14 @@ static int load(Recovery *recovery) {
         r = db_assignment_foreach_open(db, on_assignment, recovery);
         if (r < 0)
                 return r;
-        return leftover_list_load(db, &recovery->leftovers);
+        r = recovery_load_reservations(recovery->manager);
+        if (r < 0)
+                return r;
+        r = leftover_list_load(db, &recovery->leftovers);
+        if (r < 0)
+                return r;
+        note_reserves(recovery);
+        return 0;
 }
 
 int recovery_load(Manager *manager) {
@@ -537,6 +577,9 @@ int recovery_load(Manager *manager) {
 int recovery_start(Manager *manager) {
         int r;
 
+        r = recovery_locate_reservations(manager);
+        if (r < 0)
+                return log_error_errno(r, "Failed to look for what is reserved: %m");
         r = begin_recoveries(manager->recovery);
         if (r < 0)
                 return log_error_errno(r, "Failed to recover what an earlier daemon left: %m");

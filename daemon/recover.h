@@ -9,7 +9,7 @@
  *   releasing, release open    given back, then ended                    ended
  *   active, open open          stays; the open is closed as interrupted  ended
  *
- * A leftover worker of the same boot is waited for first (without blocking anybody else): only when its last write has
+ * (Of reservations: see daemon/recover-reservation.h.) A leftover worker of the same boot is waited for first (without blocking anybody else): only when its last write has
  * returned does the tree tell the truth. Its groups are closed meanwhile. */
 
 #include "daemon/manager.h"
@@ -29,7 +29,7 @@ DEFINE_CLEANUP(Recovery *, recovery_free)
 /* Whether a leftover worker still holds the group; false for NULL. */
 bool recovery_awaits_group(const Recovery *recovery, uint32_t number);
 
-/* The same for a device of an assignment. */
+/* The same for a device of an assignment or reservation. */
 bool recovery_awaits_device(const Recovery *recovery, const PciAddress *address);
 
 /* How many leftover workers still run; 0 for NULL. */

@@ -27,8 +27,8 @@ static int insert_one(Db *db, const char *sql, int64_t id, const DbRecord *d) {
         int r;
 
         r = statement_run(db, sql, VALUES(INTEGER(id), TEXT(d->address), INTEGER(d->vendor), INTEGER(d->device), INTEGER(d->subsystem_vendor),
-                                          INTEGER(d->subsystem_device), INTEGER(d->class), INTEGER(d->revision), INTEGER(d->group),
-                                          INTEGER(d->wanted), TEXT(d->driver), TEXT(d->override), TEXT(d->vfio_driver)));
+                                          INTEGER(d->subsystem_device), INTEGER(d->class), INTEGER(d->revision),
+                                          INTEGER_OR_NULL(d->group, DB_GROUP_NONE), INTEGER(d->wanted), TEXT(d->driver), TEXT(d->override), TEXT(d->vfio_driver)));
         return r < 0 ? r : 0;
 }
 
@@ -78,7 +78,7 @@ static int append(Db *db, sqlite3_stmt *s, RecordRows *rows) {
                 .subsystem_device = (uint32_t) sqlite3_column_int64(s, 4),
                 .class = (uint32_t) sqlite3_column_int64(s, 5),
                 .revision = (uint32_t) sqlite3_column_int64(s, 6),
-                .group = (uint32_t) sqlite3_column_int64(s, 7),
+                .group = (uint32_t) column_integer(s, 7, DB_GROUP_NONE),
                 .wanted = sqlite3_column_int64(s, 8) != 0,
         };
         r = copy_column(s, 0, &d->address);

@@ -12,10 +12,12 @@ typedef enum DbRecordKeeper {
         _DB_RECORD_KEEPER_MAX,
 } DbRecordKeeper;
 
+#define DB_GROUP_NONE UINT32_MAX
+
 typedef struct DbRecord {
         const char *address;
         uint32_t vendor, device, subsystem_vendor, subsystem_device, class, revision;
-        uint32_t group;
+        uint32_t group;          /* DB_GROUP_NONE: a reservation did not find the device after a reboot */
         bool wanted;             /* false: a companion */
         const char *driver;      /* before; NULL: none */
         const char *override;    /* before; NULL: none */

@@ -11,13 +11,13 @@ int schema_execute(sqlite3 *sqlite, const char *sql) {
         return code == SQLITE_OK ? 0 : sqlite_to_errno(sqlite, code);
 }
 
-/* What a device was before it was taken off the host. */
+/* What a device was before it was taken off the host. group_number NULL: a reservation did not find it after a reboot. */
 #define RECORD_COLUMNS \
         "  address TEXT NOT NULL," \
         "  vendor INTEGER NOT NULL, device INTEGER NOT NULL," \
         "  subsystem_vendor INTEGER NOT NULL, subsystem_device INTEGER NOT NULL," \
         "  class INTEGER NOT NULL, revision INTEGER NOT NULL," \
-        "  group_number INTEGER NOT NULL," \
+        "  group_number INTEGER," \
         "  wanted INTEGER NOT NULL CHECK(wanted IN (0, 1))," \
         "  driver TEXT, driver_override TEXT," \
         "  vfio_driver TEXT NOT NULL," \

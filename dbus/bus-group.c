@@ -123,6 +123,14 @@ static int property_get_assignment(sd_bus *bus, const char *path, const char *in
         return sd_bus_message_append_basic(m, 'o', assignment ? PATH_OF_NUMBER(ASSIGND_ASSIGNMENT_PREFIX, assignment->id) : "/");
 }
 
+static int property_get_reserved(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
+                                 sd_bus_error *error) {
+        const GroupView *view = userdata;
+        int reserved = manager_group_reservation(view->bus->manager, view->group->number) != NULL;
+
+        return sd_bus_message_append_basic(m, 'b', &reserved);
+}
+
 static int property_get_operation(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                                   sd_bus_error *error) {
         const GroupView *view = userdata;
@@ -170,6 +178,7 @@ const sd_bus_vtable group_vtable[] = {
         SD_BUS_PROPERTY("Devices", "ao", property_get_devices, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("OtherMembers", "as", property_get_other_members, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Assignment", "o", property_get_assignment, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Reserved", "b", property_get_reserved, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Operation", "o", property_get_operation, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ReservedRegions", "a(tts)", property_get_reserved_regions, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END

@@ -41,7 +41,7 @@ static int property_get_audit_head(sd_bus *bus, const char *path, const char *in
         return sd_bus_message_append_basic(m, 't', &head);
 }
 
-/* Declared for clients to be written against; they come with reservations and the examination of the host. */
+/* Declared for clients to be written against; it comes with the examination of the host. */
 static int method_not_supported(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return error_reply(m, REFUSAL_NOT_SUPPORTED, "%s is not supported by this version", sd_bus_message_get_member(m));
 }
@@ -82,9 +82,9 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("AssignWithLease", SD_BUS_ARGS("s", owner, "as", targets, "a{sv}", options),
                                 SD_BUS_RESULT("o", assignment, "h", lease), method_assign_with_lease, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("s", owner, "a{sv}", options), SD_BUS_NO_RESULT, method_release, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Reserve", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_not_supported,
+        SD_BUS_METHOD_WITH_ARGS("Reserve", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_reserve,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Unreserve", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_not_supported,
+        SD_BUS_METHOD_WITH_ARGS("Unreserve", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_unreserve,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Recover", SD_BUS_ARGS("as", targets, "a{sv}", options), SD_BUS_NO_RESULT, method_recover, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetLabel", SD_BUS_ARGS("s", target, "s", label, "a{sv}", options), SD_BUS_NO_RESULT, method_set_label,

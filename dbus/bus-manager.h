@@ -26,6 +26,8 @@ int method_assign(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_assign_with_lease(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_reserve(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_unreserve(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* bus-audit.c */
 int method_list_audit(sd_bus_message *m, void *userdata, sd_bus_error *error);

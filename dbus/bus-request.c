@@ -186,6 +186,61 @@ int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return reply_at_end(bus, m, operation, given.timeout_usec, NULL, NULL);
 }
 
+static int reserve_read(Bus *bus, sd_bus_message *m, Request *request, uint64_t *ret_timeout_usec, sd_bus_error *error) {
+        RequestOptions given = { .timeout_usec = ASSIGND_TIMEOUT_USEC_DEFAULT };
+        const Option options[] = {
+                { "timeout_usec", OPTION_U64, &given.timeout_usec },
+                { "exact", OPTION_BOOL, &request->exact },
+                { "override", OPTION_STRING_ARRAY, &request->overrides },
+        }, back_options[] = {
+                { "timeout_usec", OPTION_U64, &given.timeout_usec },
+                { "wait", OPTION_BOOL, &request->wait },
+        };
+        int r;
+
+        r = string_array_read(m, "targets", &request->targets, error);
+        if (r < 0)
+                return r;
+        if (request->verb == VERB_RESERVE)
+                r = options_read(m, options, ELEMENTSOF(options), error);
+        else
+                r = options_read(m, back_options, ELEMENTSOF(back_options), error);
+        if (r < 0)
+                return r;
+        *ret_timeout_usec = given.timeout_usec;
+        return request_complete(bus, m, &given, NULL, request, error);
+}
+
+static int reserve_begin(Bus *bus, sd_bus_message *m, Verb verb, int (*begin)(Manager *, Request *, Refusal *, Operation **), sd_bus_error *error) {
+        _cleanup_(request_done) Request request = { .verb = verb };
+        _cleanup_(refusal_done) Refusal refusal = {};
+        Operation *operation;
+        uint64_t timeout_usec;
+        int r;
+
+        r = reserve_read(bus, m, &request, &timeout_usec, error);
+        if (r < 0)
+                return r;
+        r = reply_check_room(bus, m);
+        if (r != 0)
+                return r;
+
+        r = begin(bus->manager, &request, &refusal, &operation);
+        if (r < 0)
+                return error_reply_errno(m, r, "The operation cannot be begun");
+        if (refusal.code != REFUSAL_NONE)
+                return error_reply_refusal(m, &refusal);
+        return reply_at_end(bus, m, operation, timeout_usec, NULL, NULL);
+}
+
+int method_reserve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return reserve_begin(userdata, m, VERB_RESERVE, manager_reserve, error);
+}
+
+int method_unreserve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return reserve_begin(userdata, m, VERB_UNRESERVE, manager_unreserve, error);
+}
+
 static bool step_has_device(StepKind kind) {
         return kind == STEP_SET_OVERRIDE || kind == STEP_UNBIND || kind == STEP_BIND || kind == STEP_OPEN_CDEV || kind == STEP_OPEN_DEVICE;
 }
@@ -308,8 +363,10 @@ static int plan_read(Bus *bus, sd_bus_message *m, Request *request, sd_bus_error
         if (r < 0)
                 return r;
         request->verb = verb_from_string(verb);
-        if (request->verb != VERB_ASSIGN && request->verb != VERB_RELEASE && request->verb != VERB_RECOVER)
-                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "The verb is none of \"assign\", \"release\" and \"recover\"");
+        if (request->verb != VERB_ASSIGN && request->verb != VERB_RELEASE && request->verb != VERB_RESERVE && request->verb != VERB_UNRESERVE &&
+            request->verb != VERB_RECOVER)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "The verb is none of \"assign\", \"release\", \"reserve\", \"unreserve\" and \"recover\"");
 
         r = string_array_read(m, "targets", &request->targets, error);
         if (r < 0)

@@ -223,6 +223,8 @@ int drift_find(const RecordList *records, const Facts *facts, const VfOf *vfs, s
         int r;
 
         for (size_t i = 0; i < records->n_items; i++) {
+                if (records->items[i].group == GROUP_NONE) /* a reservation did not find it after a reboot, and said so */
+                        continue;
                 r = find_of_record(records, &records->items[i], facts, vfs, n_vfs, &list);
                 if (r < 0)
                         return r;

@@ -79,6 +79,19 @@ const DeviceRecord *record_list_find(const RecordList *list, const PciAddress *a
 int record_make(const Device *device, bool wanted, const char *vfio_driver, DeviceRecord *ret);
 void record_done(DeviceRecord *record);
 
+/* The groups of the recorded devices that have one, ordered, each once. The caller frees *ret. Returns 0 or -ENOMEM. */
+int record_list_groups(const RecordList *list, uint32_t **ret, size_t *ret_n);
+
+/* The records of a reservation after a reboot, which left no driver and no override as it was. *ret_present is what its devices are
+ * now: those that are there, the same and in a group, and every further endpoint of these groups that is in none of `recorded` and
+ * `others` (what other reservations have), as a companion. *ret_kept is what they must get back one day: as they are now, but a
+ * driver or override that the reservation itself wants (or no driver) leaves the recorded one in place; what is gone or another
+ * device now stays recorded as it was, without a group. Returns 0 or -ENOMEM. */
+int record_list_renew(const RecordList *recorded, const RecordList *others, const Facts *facts, RecordList *ret_kept, RecordList *ret_present);
+
+/* What of `recorded` record_list_renew() leaves alone: each as one sentence in *ret, like record_list_compare(). */
+int record_list_missing(const RecordList *recorded, const Facts *facts, char ***ret);
+
 /* The steps that take the recorded devices off the host, each kind in a phase of its own: (load `module` if not NULL,) the
  * override of every endpoint of every group, then unbind, then bind. The override is set even where facts say that it is
  * there already, since no event tells when somebody changes it. A device already on its VFIO driver is neither unbound nor

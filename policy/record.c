@@ -186,10 +186,8 @@ static const char *identity_format(const PciIdentity *i, char buffer[static IDEN
         return buffer;
 }
 
-static int compare_record(const DeviceRecord *record, const Facts *facts, char ***differences) {
-        const Device *device = facts_find_device(facts, &record->address);
+static int compare_presence(const DeviceRecord *record, const Device *device, char ***differences) {
         const char *name = PCI_ADDRESS_FORMAT(&record->address);
-        int r;
 
         if (!device)
                 return add_difference(differences, "%s is gone", name);
@@ -197,7 +195,15 @@ static int compare_record(const DeviceRecord *record, const Facts *facts, char *
                 return add_difference(differences, "%s is another device now (%s, was %s)", name,
                                       identity_format(&device->identity, (char[IDENTITY_STRING_MAX]){}),
                                       identity_format(&record->identity, (char[IDENTITY_STRING_MAX]){}));
+        return 0;
+}
 
+static int compare_record(const DeviceRecord *record, const Facts *facts, char ***differences) {
+        const Device *device = facts_find_device(facts, &record->address);
+        int r;
+
+        if (!device || !pci_identity_equal(&device->identity, &record->identity))
+                return compare_presence(record, device, differences);
         r = compare_driver(record, device, differences);
         if (r < 0)
                 return r;
@@ -210,6 +216,25 @@ int record_list_compare(const RecordList *records, const Facts *facts, char ***r
         for (size_t i = 0; i < records->n_items; i++) {
                 int r = compare_record(&records->items[i], facts, &differences);
 
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(differences);
+        return 0;
+}
+
+int record_list_missing(const RecordList *recorded, const Facts *facts, char ***ret) {
+        _cleanup_strv_free_ char **differences = NULL;
+
+        for (size_t i = 0; i < recorded->n_items; i++) {
+                const DeviceRecord *record = &recorded->items[i];
+                const Device *device = facts_find_device(facts, &record->address);
+                int r;
+
+                r = compare_presence(record, device, &differences);
+                if (r >= 0 && device && pci_identity_equal(&device->identity, &record->identity) && device->group == GROUP_NONE)
+                        r = add_difference(&differences, "%s has no IOMMU group", PCI_ADDRESS_FORMAT(&record->address));
                 if (r < 0)
                         return r;
         }

@@ -112,6 +112,7 @@ static int group14_append(Fake *fake, sd_bus_message *m, bool members) {
                                                "Viable", "b", 1, "Owner", "s", fake->owner ?: "", "Label", "s", "", "DomainType", "s", "DMA"), 0);
         ck_assert_int_ge(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "Devices", "ao", 2, NIC1_PATH, NIC0_PATH, "OtherMembers", "as", 0,
                                                "Assignment", "o", fake->owner ? ASSIGNMENT_PATH : "/", "Operation", "o", "/"), 0);
+        ck_assert_int_ge(sd_bus_message_append(m, "{sv}", "Reserved", "b", 1), 0);
         ck_assert_int_ge(sd_bus_message_append(m, "{sv}{sv}", "Blockers", "aa{sv}", 0, "ReservedRegions", "a(tts)", 2,
                                                (uint64_t) 0xfee00000, (uint64_t) 0xfeefffff, "msi", (uint64_t) 0, UINT64_MAX, "direct"), 0);
         if (members)
@@ -376,7 +377,7 @@ static int release(Fake *fake, sd_bus_message *m) {
         return sd_bus_reply_method_return(m, "");
 }
 
-static int recover(Fake *fake, sd_bus_message *m) {
+static int answer_empty(Fake *fake, sd_bus_message *m) {
         return sd_bus_reply_method_return(m, "");
 }
 
@@ -490,7 +491,9 @@ static const struct {
         { "Assign", assign },
         { "AssignWithLease", assign_with_lease },
         { "Release", release },
-        { "Recover", recover },
+        { "Recover", answer_empty },
+        { "Reserve", answer_empty },
+        { "Unreserve", answer_empty },
         { "OpenDevices", open_devices },
         { "ListAudit", list_audit },
         { "ExportAudit", export_audit },

@@ -19,7 +19,8 @@ typedef struct Usage {
 static const Usage usages[] = {
         { { "lst" }, "Did you mean 'list'?" },
         { { "frobnicate" }, "no verb 'frobnicate'" },
-        { { "reserve", "02:00.0" }, "no verb 'reserve'" },
+        { { "reserve" }, "needs a TARGET" },
+        { { "unreserve", "vm:a" }, "'vm:a' is no target" },
         { { "check" }, "no verb 'check'" },
         { { "\x1b[31m" }, "no verb '\\x1b[31m'" },
         { { "list", "02:00.0" }, "'list' takes no arguments" },
@@ -36,8 +37,8 @@ static const Usage usages[] = {
         { { "show", "02:00.0", "02:00.1" }, "takes one TARGET" },
         { { "why" }, "needs a TARGET" },
         { { "why", "02:00.0", "02:00.1" }, "takes one TARGET" },
-        { { "plan" }, "'plan release ...' or 'plan recover ...'" },
-        { { "plan", "reserve", "02:00.0" }, "not 'reserve'" },
+        { { "plan" }, "'plan assign ...', or release, reserve, unreserve or recover" },
+        { { "plan", "label", "02:00.0" }, "not 'label'" },
         { { "plan", "assign" }, "needs a TARGET" },
         { { "plan", "release" }, "needs an OWNER" },
         { { "assign", "02:00.0" }, "needs --owner NAME" },
@@ -131,7 +132,7 @@ START_TEST(help_is_there_for_all_and_for_each_verb) {
 } END_TEST
 
 START_TEST(help_offers_no_more_than_there_is) {
-        static const char *const later[] = { "reserve", "unreserve", "label TARGET", "policy", "check", "verify" };
+        static const char *const later[] = { "label TARGET", "policy", "check", "verify" };
         _cleanup_stage_ Stage *stage = stage_new(NULL);
         _cleanup_result_ Result overview = ctl(stage, "--help"), audit = ctl(stage, "audit", "--help");
 

@@ -167,6 +167,7 @@ START_TEST(show_a_device_with_its_group) {
         ck_assert_ptr_nonnull(strstr(result.out, "             Group: 14\n"));
         ck_assert_ptr_nonnull(strstr(result.out, "       Domain type: DMA\n"));
         ck_assert_ptr_nonnull(strstr(result.out, "  Reserved regions: 0xfee00000 - 0xfeefffff msi\n"));
+        ck_assert_ptr_nonnull(strstr(result.out, "Reserved: yes\n"));
         ck_assert_ptr_nonnull(strstr(result.out, "0x0 - 0xffffffffffffffff direct\n"));
         ck_assert_ptr_nonnull(strstr(result.out, "Not \\x1b[1mviable.")); /* its history */
 } END_TEST

@@ -159,6 +159,43 @@ START_TEST(release_tells_owners_and_targets_apart) {
         ck_assert_str_eq(json_text(json, "owner"), "vm:web1");
 } END_TEST
 
+START_TEST(reserve_and_unreserve_name_their_targets) {
+        _cleanup_stage_ Stage *stage = stage_new(&ordinary);
+        _cleanup_result_ Result reserved = ctl(stage, "reserve", "--exact", "--override=no-reset", "--timeout=3", "02:00.0", "group:3");
+        _cleanup_result_ Result unreserved = ctl(stage, "unreserve", "--wait", "4", "02:00.0"), json_result = ctl(stage, "reserve", "02:00.0", "--json");
+        _cleanup_free_ char *first = stage_await(stage, "Reserve"), *second = stage_await(stage, "Unreserve");
+        _cleanup_json_ json_t *json = result_json(&json_result);
+
+        ck_assert_int_eq(reserved.status, 0);
+        ck_assert_str_eq(first, "Reserve [[\"02:00.0\",\"group:3\"],{\"exact\":true,\"override\":[\"no-reset\"],\"timeout_usec\":3000000}]");
+        ck_assert_str_eq(second, "Unreserve [[\"02:00.0\"],{\"wait\":true,\"timeout_usec\":4000000}]");
+        ck_assert_str_eq(reserved.out, "Reserved: 02:00.0, group:3\n");
+        ck_assert_str_eq(unreserved.out, "Not reserved any more: 02:00.0\n");
+        ck_assert_str_eq(json_string_value(json_array_get(json_object_get(json, "targets"), 0)), "02:00.0");
+} END_TEST
+
+START_TEST(reserve_needs_targets_and_takes_no_owner) {
+        _cleanup_stage_ Stage *stage = stage_new(&ordinary);
+        _cleanup_result_ Result none = ctl(stage, "reserve"), wrong = ctl(stage, "unreserve", "vm:web1");
+        _cleanup_result_ Result owner = ctl(stage, "reserve", "--owner=vm:web1", "02:00.0");
+
+        ck_assert_int_eq(none.status, 2);
+        ck_assert_int_eq(wrong.status, 2);
+        ck_assert_ptr_nonnull(strstr(wrong.err, "vm:web1"));
+        ck_assert_int_eq(owner.status, 2);
+} END_TEST
+
+START_TEST(plan_knows_reserve_and_unreserve) {
+        _cleanup_stage_ Stage *stage = stage_new(&ordinary);
+        _cleanup_result_ Result result = ctl(stage, "plan", "reserve", "--exact", "02:00.0"), back = ctl(stage, "plan", "unreserve", "group:14");
+        _cleanup_free_ char *first = stage_await(stage, "Plan"), *second = stage_await(stage, "Plan");
+
+        ck_assert_int_eq(result.status, 0);
+        ck_assert_int_eq(back.status, 0);
+        ck_assert_str_eq(first, "Plan [\"reserve\",[\"02:00.0\"],{\"exact\":true}]");
+        ck_assert_str_eq(second, "Plan [\"unreserve\",[\"group:14\"],{}]");
+} END_TEST
+
 START_TEST(release_that_takes_too_long_is_five) {
         static const FakeScript slow = { .fail_member = "Release", .fail_name = "org.assignd1.Error.Timeout", .fail_message = "Operation 4 goes on." };
         _cleanup_stage_ Stage *stage = stage_new(&slow);
@@ -279,6 +316,9 @@ int main(void) {
                 a_refusal_lists_every_blocker,
                 what_the_message_and_the_blockers_both_say_is_printed_once,
                 release_tells_owners_and_targets_apart,
+                reserve_and_unreserve_name_their_targets,
+                reserve_needs_targets_and_takes_no_owner,
+                plan_knows_reserve_and_unreserve,
                 release_that_takes_too_long_is_five,
                 a_lease_ends_with_standard_input,
                 a_lease_ends_with_a_signal,

@@ -391,10 +391,15 @@ Request make_request(Verb verb, const char *owner, ...) {
 static int carry_out(Request *request, Refusal *refusal, Operation **ret) {
         int lease_fd = -EBADF;
 
+        if (request->verb == VERB_ASSIGN)
+                return manager_assign(daemon_scene.manager, request, &lease_fd, refusal, ret);
+        if (request->verb == VERB_RESERVE)
+                return manager_reserve(daemon_scene.manager, request, refusal, ret);
+        if (request->verb == VERB_UNRESERVE)
+                return manager_unreserve(daemon_scene.manager, request, refusal, ret);
         if (request->verb == VERB_RECOVER)
                 return manager_recover(daemon_scene.manager, request, refusal, ret);
-        return request->verb == VERB_ASSIGN ? manager_assign(daemon_scene.manager, request, &lease_fd, refusal, ret)
-                                            : manager_release(daemon_scene.manager, request, refusal, ret);
+        return manager_release(daemon_scene.manager, request, refusal, ret);
 }
 
 Operation *begin_request(Request request) {

@@ -94,9 +94,24 @@ START_TEST(an_assigned_pf_stays_while_somebody_may_use_its_vfs) {
 }
 END_TEST
 
+START_TEST(a_vf_of_a_reserved_pf_is_locked) {
+        scene_start();
+        turn_off(&vf);
+        turn_off(&second_vf);
+        AWAIT(device_at(&pf)->n_vfs == 0);
+        await_end(begin_request(make_request(VERB_RESERVE, NULL, "0000:05:00.0", NULL)));
+        turn_on();
+        AWAIT(device_at(&vf) && device_at(&pf)->n_vfs == 1);
+        request_refused(make_request(VERB_ASSIGN, "vm:vf", "0000:05:00.1", NULL), REFUSAL_NOT_VIABLE,
+                        "0000:05:00.1 is a virtual function of 0000:05:00.0, which is reserved");
+        request_refused(make_request(VERB_RESERVE, NULL, "0000:05:00.1", NULL), REFUSAL_NOT_VIABLE, "which is reserved");
+}
+END_TEST
+
 DAEMON_SUITE("sriov",
              a_pf_with_vfs_is_refused_and_left_alone,
              the_end_of_a_vf_is_news_of_its_pf,
              an_event_of_a_pf_is_news_of_its_vfs,
              a_vf_of_an_assigned_pf_is_locked,
-             an_assigned_pf_stays_while_somebody_may_use_its_vfs)
+             an_assigned_pf_stays_while_somebody_may_use_its_vfs,
+             a_vf_of_a_reserved_pf_is_locked)
