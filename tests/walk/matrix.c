@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/walk/matrix.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 #define MOMENTS_MAX 500U
 #define HOSTS 3U
 #define CASE_TEXT_MAX 512U
+#define WRONG_MAX 20U
 
 /* What is under way when the daemon dies: comes to its end before the next one starts, hangs until that has come up, or dies
  * with it, nothing more being done. */
@@ -37,9 +37,7 @@ typedef struct Case {
 typedef struct Stage {
         World *world;
         Rules rules;
-        int *fds;
-        size_t n_fds;
-        int lease_fd;
+        int lease_fd; /* the client's end */
 } Stage;
 
 static void must(int r) {
@@ -286,7 +284,7 @@ static void run_verb(World *world, unsigned verb, unsigned host, Sum *sum) {
                         sum->n_cases++;
                         if (host == 0)
                                 run_recoveries(world, c, sum);
-                        if (sum->n_wrong > 20)
+                        if (sum->n_wrong > WRONG_MAX)
                                 return;
                 }
         }
@@ -298,11 +296,8 @@ static void run_part(Sum *sum, bool verbose) {
 
         must(world_new(&world));
         world->verbose = verbose;
-        while ((part = sum->next++) < ELEMENTSOF(verbs) * HOSTS) {
+        while ((part = sum->next++) < ELEMENTSOF(verbs) * HOSTS)
                 run_verb(world, part % ELEMENTSOF(verbs), part / ELEMENTSOF(verbs), sum);
-                fprintf(stderr, "%s host %u: %u %u %u\n", verbs[part % ELEMENTSOF(verbs)].name, part / (unsigned) ELEMENTSOF(verbs), sum->n_cases, sum->n_recovery_cases, sum->n_wrong);
-                if (sum->n_wrong) fprintf(stderr, "%s\n", sum->text);
-        }
         world_free(world);
 }
 

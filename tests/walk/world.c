@@ -53,14 +53,16 @@ void world_tell(const World *world, const char *format, ...) {
 /* --- Making it. */
 
 static int make_directories(World *world) {
-        static const char *const directories[] = { "state", "proc", "proc/sys", "proc/sys/kernel", "proc/sys/kernel/random" };
+        static const char *const directories[] = { "state", "proc", "proc/sys", "proc/sys/kernel", "proc/sys/kernel/random", "policy.d",
+                                                   "driverctl.d", "run" };
 
         for (size_t i = 0; i < ELEMENTSOF(directories); i++)
                 if (mkdirat(world->root, directories[i], 0700) < 0)
                         return -errno;
         if (asprintf(&world->paths[0], "%s/state", world->tree->path) < 0 || asprintf(&world->paths[1], "%s/dev", world->tree->path) < 0 ||
             asprintf(&world->paths[2], "%s/proc", world->tree->path) < 0 || asprintf(&world->paths[3], "%s/simk/uevents", world->tree->path) < 0 ||
-            asprintf(&world->database_path, "%s/state/assignd.db", world->tree->path) < 0 ||
+            asprintf(&world->paths[4], "%s/policy.d", world->tree->path) < 0 || asprintf(&world->paths[5], "%s/driverctl.d", world->tree->path) < 0 ||
+            asprintf(&world->paths[6], "%s/run", world->tree->path) < 0 || asprintf(&world->database_path, "%s/state/assignd.db", world->tree->path) < 0 ||
             asprintf(&world->boot_id_path, "%s/proc/sys/kernel/random/boot_id", world->tree->path) < 0)
                 return -ENOMEM;
         world->config = (Config) {
@@ -69,6 +71,9 @@ static int make_directories(World *world) {
                 .dev_path = world->paths[1],
                 .proc_path = world->paths[2],
                 .uevent_socket = world->paths[3],
+                .policy_directory = world->paths[4],
+                .driverctl_path = world->paths[5],
+                .run_path = world->paths[6],
                 .worker_path = "/nonexistent",
                 .pci_ids_path = "/dev/null",
                 .slow_usec = 5 * USEC_PER_SEC,
@@ -90,6 +95,16 @@ static int write_boot_id(World *world) {
 
         (void) snprintf(text, sizeof(text), "00000000-0000-0000-0000-%012u\n", world->boot);
         return write_file(world->boot_id_path, text, strlen(text));
+}
+
+/* Everybody may take, and give back what is his own. */
+static int write_policy(World *world) {
+        static const char text[] = "{\"version\":1,\"rules\":[{\"verbs\":[\"assign\",\"reserve\"],\"verdict\":\"allow\"}]}";
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/everybody.json", world->config.policy_directory) < 0)
+                return -ENOMEM;
+        return write_file(path, text, strlen(text));
 }
 
 /* A database that was never used, so that not every walk has to make its tables. */
@@ -129,6 +144,8 @@ int world_new(World **ret) {
         r = world_make_host(world);
         if (r >= 0)
                 r = make_directories(world);
+        if (r >= 0)
+                r = write_policy(world);
         if (r >= 0)
                 r = make_template(world);
         if (r < 0)

@@ -88,7 +88,7 @@ typedef struct World {
         Kernel kernel;
         Config config;
         char *database_path, *boot_id_path;
-        char *paths[4]; /* that `config` names */
+        char *paths[7]; /* that `config` names */
         void *template; /* an empty database */
         size_t template_size;
         WorldDevice *devices;
