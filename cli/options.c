@@ -117,6 +117,8 @@ static int option_set(Options *options, OptionId id, const char *name, const cha
         case OPTION_VERB:      return text_set(&options->verb, name, value, failure);
         case OPTION_OUTCOME:   return text_set(&options->outcome, name, value, failure);
         case OPTION_OVERRIDE:  return strv_append(&options->overrides, value);
+        case OPTION_CLEAR:     options->clear = true; return 0;
+        case OPTION_USER:      return text_set(&options->user, name, value, failure);
         case OPTION_BACKEND:   return backend_set(options, value, failure);
         case OPTION_OPEN:      return open_set(options, value, failure);
         case OPTION_TIMEOUT:   return seconds_set(options, name, value, failure);

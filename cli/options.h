@@ -29,6 +29,8 @@ typedef enum OptionId {
         OPTION_VERB,
         OPTION_OUTCOME,
         OPTION_LIMIT,
+        OPTION_CLEAR,
+        OPTION_USER,
         OPTION_DRY_RUN,
 } OptionId;
 
@@ -89,6 +91,8 @@ typedef struct Options {
         uint64_t until_usec; /* 0: not given */
         const char *verb;
         const char *outcome;
+        bool clear;
+        const char *user;
         bool has_limit;
         uint32_t limit;
         char **arguments; /* what is no option, behind the verb; NULL-terminated */

@@ -176,6 +176,8 @@ json_t *shape_device(const json_t *properties) {
                 { "Class",            "class",             plain },
                 { "Revision",         "revision",          text },
                 { "Name",             "name",              plain },
+                { "Label",            "label",             text },
+                { "LabelOrigin",      "label_origin",      text },
                 { "Driver",           "driver",            text },
                 { "DriverOverride",   "driver_override",   text },
                 { "GroupNumber",      "group",             group_number },

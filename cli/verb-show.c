@@ -105,6 +105,14 @@ static void ids_print(const char *name, const char *vendor, const char *device) 
         field_print(name, vendor || device ? ids : NULL);
 }
 
+static void label_print(const char *label, const char *origin) {
+        char text[512];
+
+        if (label && origin)
+                (void) snprintf(text, sizeof(text), "%.200s (%.200s)", label, origin);
+        field_print("Label", label && origin ? text : label);
+}
+
 static void device_print(const json_t *device) {
         field_print("Device", json_text(device, "address"));
         field_print("Name", json_text(device, "name"));
@@ -115,6 +123,7 @@ static void device_print(const json_t *device) {
         field_print("Revision", json_text(device, "revision"));
         field_print("Driver", json_text(device, "driver"));
         field_print("Driver override", json_text(device, "driver_override"));
+        label_print(json_text(device, "label"), json_text(device, "label_origin"));
         number_field_print("NUMA node", json_object_get(device, "numa_node"));
         list_field_print("Reset methods", json_object_get(device, "reset_methods"));
         if (json_text(device, "physical_function"))

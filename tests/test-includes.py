@@ -19,7 +19,7 @@ MAY_INCLUDE = {
     'host': {'base', 'host', 'policy/facts.h', 'policy/use.h', 'policy/host-facts.h'},
     'daemon': {'base', 'policy', 'db', 'host', 'daemon'},
     'dbus': {'base', 'policy', 'daemon', 'dbus'},
-    'cli': {'base', 'cli', 'dbus/names.h'},
+    'cli': {'base', 'cli', 'dbus/names.h', 'policy/rules-parse.h'},
 }
 
 # The one file that puts everything together.
@@ -106,6 +106,7 @@ GOOD = {
     'base/io.c': '#include "base/macro.h"\n#include <errno.h>\n',
     'policy/facts.h': '#include "base/macro.h"\n',
     'policy/plan.h': '#include "policy/facts.h"\n',
+    'policy/rules-parse.h': '',
     'db/db.h': '#include <sqlite3.h>\n',
     'host/tree.h': '#include "policy/facts.h"\n',
     'host/worker.h': '#include <systemd/sd-event.h>\n',
@@ -121,6 +122,7 @@ GOOD = {
 ALLOWED = [
     ('host/tree.c', '#include "tree.h"\n'),
     ('cli/verbs.c', '// #include "db/db.h"\n'),
+    ('cli/policy-check.c', '#include "policy/rules-parse.h"\n'),
 ]
 VIOLATIONS = [
     ('base/io.c', '#include "policy/facts.h"\n'),
