@@ -10,17 +10,21 @@
 #include "daemon/audit.h"
 #include "db/label.h"
 
+static const DeviceRecord *find_record(const RecordList *records, const Device *device) {
+        for (size_t i = 0; i < records->n_items; i++)
+                if (pci_address_compare(&records->items[i].address, &device->address) == 0 && pci_identity_equal(&records->items[i].identity, &device->identity))
+                        return &records->items[i];
+        return NULL;
+}
+
+/* An assignment on top of a reservation recorded what the reservation had made of the device. */
 const char *manager_host_driver(const Manager *manager, const Device *device) {
-        const AssignmentTable *table = &manager->assignments;
+        const Reservation *reservation = reservation_table_find_device(&manager->reservations, &device->address);
+        const DeviceRecord *record = reservation ? find_record(&reservation->records, device) : NULL;
 
-        for (size_t i = 0; i < table->n_items; i++)
-                for (size_t k = 0; k < table->items[i]->records.n_items; k++) {
-                        const DeviceRecord *record = &table->items[i]->records.items[k];
-
-                        if (pci_address_compare(&record->address, &device->address) == 0 && pci_identity_equal(&record->identity, &device->identity))
-                                return record->driver;
-                }
-        return device->driver;
+        for (size_t i = 0; !record && i < manager->assignments.n_items; i++)
+                record = find_record(&manager->assignments.items[i]->records, device);
+        return record ? record->driver : device->driver;
 }
 
 DeviceLabel manager_device_label(const Manager *manager, const Device *device) {

@@ -17,8 +17,16 @@ PolicyDevice permit_see_device(const Manager *manager, const Device *device) {
         return seen;
 }
 
-/* `held`: the assignment of another user that is asked for, or NULL. */
-static int deny(const PolicyDecision *decision, const Request *request, const Assignment *held, const PolicyDevice *device, BlockerList *blockers) {
+/* Another user, who has what is asked for. */
+typedef struct Holder {
+        const char *what;
+        uint64_t id;
+        uid_t uid;
+        const char *owner; /* NULL: a reservation has none */
+} Holder;
+
+/* `held` may be NULL: nobody has it. */
+static int deny(const PolicyDecision *decision, const Request *request, const Holder *held, const PolicyDevice *device, BlockerList *blockers) {
         unsigned uid = (unsigned) request->caller.uid;
         _cleanup_free_ char *origin = NULL;
         uint32_t group = device->device->group;
@@ -26,7 +34,7 @@ static int deny(const PolicyDecision *decision, const Request *request, const As
 
         if (!decision->rule && held)
                 return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false,
-                                        "Assignment %" PRIu64 " belongs to another user, and no rule of the policy lets uid %u %s %s", held->id, uid,
+                                        "%s %" PRIu64 " belongs to another user, and no rule of the policy lets uid %u %s %s", held->what, held->id, uid,
                                         verb_to_string(request->verb), device->address);
         if (!decision->rule)
                 return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false, "No rule of the policy lets uid %u %s %s", uid,
@@ -42,7 +50,7 @@ static int deny(const PolicyDecision *decision, const Request *request, const As
                                 verb_to_string(request->verb), device->address);
 }
 
-static int permit_device(const PolicyQuery *query, const Request *request, const Assignment *held, const PolicyDevice *device, BlockerList *blockers) {
+static int permit_device(const PolicyQuery *query, const Request *request, const Holder *held, const PolicyDevice *device, BlockerList *blockers) {
         PolicyDecision decision = policy_decide(query, device);
 
         /* polkit asks root for nothing */
@@ -101,22 +109,35 @@ static Device recorded_device(const Manager *manager, const DeviceRecord *record
         return (Device) { .address = record->address, .identity = record->identity, .role = ROLE_ENDPOINT, .group = record->group, .numa_node = -1 };
 }
 
-int permit_assignment(const Manager *manager, const Request *request, const Assignment *assignment, BlockerList *blockers) {
+/* What `holder` has of the records is asked for by somebody else. */
+static int permit_records(const Manager *manager, const Request *request, const Holder *holder, const RecordList *records, BlockerList *blockers) {
         _cleanup_(policy_query_done) PolicyQuery query = {};
         PolicyCaller caller = policy_caller_of(request);
         int r;
 
-        if (is_daemon(&request->caller) || request->caller.uid == assignment->uid)
+        if (is_daemon(&request->caller) || request->caller.uid == holder->uid)
                 return 0;
-        caller.owner = assignment->owner;
+        caller.owner = holder->owner;
         r = policy_query(&manager->policy.set, &caller, request->verb, &query);
-        for (size_t i = 0; r >= 0 && i < assignment->records.n_items; i++) {
-                const Device borrowed = recorded_device(manager, &assignment->records.items[i]);
+        for (size_t i = 0; r >= 0 && i < records->n_items; i++) {
+                const Device borrowed = recorded_device(manager, &records->items[i]);
                 PolicyDevice device = permit_see_device(manager, &borrowed);
 
-                r = permit_device(&query, request, assignment, &device, blockers);
+                r = permit_device(&query, request, holder, &device, blockers);
         }
         return r;
+}
+
+int permit_assignment(const Manager *manager, const Request *request, const Assignment *assignment, BlockerList *blockers) {
+        const Holder holder = { "Assignment", assignment->id, assignment->uid, assignment->owner };
+
+        return permit_records(manager, request, &holder, &assignment->records, blockers);
+}
+
+int permit_reservation(const Manager *manager, const Request *request, const Reservation *reservation, BlockerList *blockers) {
+        const Holder holder = { "Reservation", reservation->id, reservation->uid, NULL };
+
+        return permit_records(manager, request, &holder, &reservation->records, blockers);
 }
 
 int permit_label(const Manager *manager, const Request *request, const char **ret_label, BlockerList *blockers) {

@@ -12,6 +12,8 @@ int permit_groups(const Manager *manager, const Request *request, Group *const *
 /* The same for what somebody holds already: the holder itself (its uid) may always, anybody else whom the policy lets. */
 int permit_assignment(const Manager *manager, const Request *request, const Assignment *assignment, BlockerList *blockers);
 
+int permit_reservation(const Manager *manager, const Request *request, const Reservation *reservation, BlockerList *blockers);
+
 /* The device as the policy sees it. All is borrowed. */
 PolicyDevice permit_see_device(const Manager *manager, const Device *device);
 

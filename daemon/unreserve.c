@@ -2,6 +2,7 @@
 #include "base/strutil.h"
 #include "daemon/audit.h"
 #include "daemon/records.h"
+#include "daemon/permit.h"
 #include "daemon/reserve.h"
 #include "db/reservation.h"
 
@@ -78,8 +79,9 @@ static int check_set(const Manager *manager, const Request *request, const Unres
         for (size_t i = 0; i < set->n_items; i++) {
                 const Reservation *reservation = set->items[i];
 
-                if (request->caller.uid != 0 && request->caller.uid != reservation->uid)
-                        return refusal_set(refusal, REFUSAL_DENIED, "Reservation %" PRIu64 " belongs to another user", reservation->id);
+                r = permit_reservation(manager, request, reservation, &blockers);
+                if (r < 0)
+                        return r;
                 for (size_t g = 0; g < reservation->n_groups; g++) {
                         r = manager_check_state(manager, reservation->groups[g], &blockers);
                         if (r < 0)

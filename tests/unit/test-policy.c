@@ -247,6 +247,26 @@ START_TEST(all_errors_of_all_files_are_counted) {
 }
 END_TEST
 
+START_TEST(reservations_are_asked_for_too) {
+        Request request;
+
+        scene_write_policy("a.json", "{'version':1,'labels':[{'match':{'driver':'e1000e'},'label':'a'}],'rules':["
+                                     "{'match':{'driver':'e1000e'},'caller':{'users':[1000]},'verbs':['reserve'],'verdict':'allow'},"
+                                     "{'match':{'driver':'e1000e'},'caller':{'users':[1001]},'verbs':['unreserve'],'verdict':'allow'}]}");
+        scene_start();
+        request_refused(by(BOB, make_request(VERB_RESERVE, NULL, "0000:02:00.0", NULL)), REFUSAL_DENIED, "uid 1001 reserve 0000:02:00.0");
+        assign_well(by(ALICE, make_request(VERB_RESERVE, NULL, "0000:02:00.0", NULL)));
+        /* on top of it: the host's driver is still e1000e */
+        request = by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL));
+        ck_assert_int_eq(string_copy("a", &request.label), 0);
+        assign_well(request);
+        release("vm:a");
+        request_refused(by(1002, make_request(VERB_UNRESERVE, NULL, "0000:02:00.0", NULL)), REFUSAL_DENIED, "belongs to another user");
+        assign_well(by(BOB, make_request(VERB_UNRESERVE, NULL, "0000:02:00.0", NULL)));
+        assert_driver(&nic, "e1000e");
+}
+END_TEST
+
 START_TEST(plan_says_what_policy_would_say) {
         _cleanup_(request_done) Request request = by(ALICE, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL));
         _cleanup_(plan_result_done) PlanResult result = {};
@@ -263,4 +283,4 @@ DAEMON_SUITE("policy", without_files_root_may_everything_and_nobody_else_anythin
              driver_of_a_rule_is_the_hosts, denial_names_its_rule_and_may_be_of_root, what_a_rule_wants_to_ask_is_denied_to_all_but_root,
              protected_devices_go_only_past_an_override, reload_puts_new_rules_in_force, one_bad_file_leaves_all_of_the_last_good_set_in_force,
              a_daemon_that_starts_with_a_bad_file_gives_nothing_away, only_json_files_that_are_not_hidden_are_read,
-             files_that_others_could_have_written_are_refused, all_errors_of_all_files_are_counted, plan_says_what_policy_would_say)
+             files_that_others_could_have_written_are_refused, all_errors_of_all_files_are_counted, reservations_are_asked_for_too, plan_says_what_policy_would_say)
