@@ -397,9 +397,10 @@ static bool something_is_over(const Recovery *recovery) {
         return false;
 }
 
+/* What cannot be begun (a device that cannot be read, no memory) keeps nothing else from it: the first such error is the result. */
 static int begin_recoveries(Recovery *recovery) {
         AssignmentTable *table = &recovery->manager->assignments;
-        int r;
+        int r, result = 0;
 
         if (something_is_over(recovery)) {
                 r = close_what_is_over(recovery);
@@ -413,10 +414,11 @@ static int begin_recoveries(Recovery *recovery) {
                     manager_group_operation(recovery->manager, assignment->groups[0]))
                         continue;
                 r = begin_recovery(recovery, assignment);
-                if (r < 0)
-                        return r;
+                if (r < 0 && result == 0)
+                        result = r;
         }
-        return recovery_begin_reservations(recovery->manager);
+        r = recovery_begin_reservations(recovery->manager);
+        return result < 0 ? result : r;
 }
 
 static void begin_recoveries_or_retry(Recovery *recovery) {
@@ -580,9 +582,7 @@ int recovery_start(Manager *manager) {
         r = recovery_locate_reservations(manager);
         if (r < 0)
                 return log_error_errno(r, "Failed to look for what is reserved: %m");
-        r = begin_recoveries(manager->recovery);
-        if (r < 0)
-                return log_error_errno(r, "Failed to recover what an earlier daemon left: %m");
+        begin_recoveries_or_retry(manager->recovery);
         say_ready_when_done(manager->recovery);
         return 0;
 }

@@ -373,6 +373,28 @@ START_TEST(what_was_let_go_before_is_nobodys_whatever_happens_to_it_since) {
 }
 END_TEST
 
+#define NIC_OVERRIDE "bus/pci/devices/0000:02:00.0/driver_override"
+
+START_TEST(what_cannot_be_read_is_given_back_later_and_keeps_nobody_else_waiting) {
+        _cleanup_free_ char *before = scene_snapshot();
+        _cleanup_(plan_result_done) PlanResult result = {};
+        const Request request = { .verb = VERB_ASSIGN, .targets = (char *[]) { (char *) "0000:02:00.1", NULL } };
+
+        ck_assert(killed_while(act_assign, 0, "end bind 0000:02:00.0"));
+        ck_assert_int_eq(unlinkat(daemon_scene.root, NIC_OVERRIDE, 0), 0);
+        ck_assert_int_eq(mkdirat(daemon_scene.root, NIC_OVERRIDE, 0755), 0);
+        scene_start(); /* is ready */
+        ck_assert_int_eq(manager_plan(manager(), &request, &result), 0);
+        ck_assert(blocker_list_contains(&result.refusal.blockers, BLOCKER_STUCK));
+        (void) assign("vm:b", "0000:01:00.0");
+        release("vm:b");
+
+        ck_assert_int_eq(unlinkat(daemon_scene.root, NIC_OVERRIDE, AT_REMOVEDIR), 0);
+        ck_assert_int_eq(treegen_set_override(daemon_scene.root, "0000:02:00.0", "vfio-pci"), 0);
+        assert_whole(before);
+}
+END_TEST
+
 START_TEST(a_restart_changes_nothing_on_the_host) {
         _cleanup_free_ char *assigned = NULL, *trace_before = NULL, *trace_after = NULL;
         uint64_t id;
@@ -502,6 +524,7 @@ DAEMON_SUITE("recover",
              nothing_is_read_that_a_stuck_operation_of_ours_holds,
              what_the_kernel_does_not_let_go_in_the_recovery_stays_its_owners,
              what_was_let_go_before_is_nobodys_whatever_happens_to_it_since,
+             what_cannot_be_read_is_given_back_later_and_keeps_nobody_else_waiting,
              a_restart_changes_nothing_on_the_host,
              after_another_boot_assignments_have_ended,
              an_assignment_that_a_boot_interrupted_was_never_there,
