@@ -11,7 +11,7 @@ host=$(host_record)
 
 # --- Wrong input.
 
-check_refused "reserve wants a target" 2 "target" assign-ctl reserve
+check_refused "reserve wants a target" 2 "needs a TARGET" assign-ctl reserve
 check_refused "a target that is none is named" 2 "banana" assign-ctl reserve banana
 check_refused "a device that is not there is named" 7 "0000:77:00.0" assign-ctl reserve 77:00.0
 check_refused "what is not reserved cannot be unreserved" 7 "not reserved" assign-ctl unreserve 02:00.0
