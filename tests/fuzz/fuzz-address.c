@@ -8,11 +8,10 @@
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_free_ char *text = strndup((const char *) data, size);
+        _cleanup_free_ char *text = fuzz_text(data, size);
         char buffer[PCI_ADDRESS_STRING_MAX];
         PciAddress address, again;
 
-        FUZZ_CHECK(text);
         if (pci_address_parse(text, &address) >= 0) {
                 FUZZ_CHECK(pci_address_parse(pci_address_format(&address, buffer), &again) == 0);
                 FUZZ_CHECK(pci_address_compare(&address, &again) == 0);

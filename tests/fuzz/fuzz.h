@@ -6,6 +6,17 @@
 
 #include "base/macro.h"
 
+/* The input with a NUL behind it; to be freed. */
+static inline char *fuzz_text(const uint8_t *data, size_t size) {
+        char *text = calloc(1, size + 1);
+
+        if (!text)
+                abort();
+        for (size_t i = 0; i < size; i++)
+                text[i] = (char) data[i];
+        return text;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define FUZZ_CHECK(condition) \
