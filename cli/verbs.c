@@ -10,7 +10,7 @@
 
 const Verb *const verbs[] = {
         &verb_list, &verb_show, &verb_why, &verb_plan, &verb_assign, &verb_release, &verb_reserve, &verb_unreserve, &verb_recover,
-        &verb_run, &verb_label, &verb_policy, &verb_audit, &verb_monitor,
+        &verb_run, &verb_label, &verb_policy, &verb_audit, &verb_monitor, &verb_check,
 };
 const size_t verbs_n = ELEMENTSOF(verbs);
 

@@ -17,7 +17,7 @@ typedef struct Verb {
 } Verb;
 
 extern const Verb verb_list, verb_show, verb_why, verb_plan, verb_assign, verb_release, verb_reserve, verb_unreserve, verb_recover,
-                  verb_run, verb_label, verb_policy, verb_audit, verb_monitor;
+                  verb_run, verb_label, verb_policy, verb_audit, verb_monitor, verb_check;
 
 /* In the order of the overview; the first one is the default. */
 extern const Verb *const verbs[];

@@ -261,6 +261,14 @@ int claim_plan_steps(const Manager *manager, const RecordList *records, Plan *re
         return plan_assign(records, r > 0 ? NULL : VFIO_MODULE, ret);
 }
 
+/* An owner uses what it gets at once: nobody else may have it open, whatever driver it is on. */
+static int check_holders_first(const Request *request, PlanResult *result) {
+        bool is_overridden = strv_contains(request->overrides, blocker_code_to_string(BLOCKER_IN_USE_OPEN));
+        bool all = request->verb == VERB_ASSIGN;
+
+        return plan_check_holders_first(&result->plan, all ? result->groups : NULL, all ? result->n_groups : 0, is_overridden ? PLAN_OVERRIDE : NULL);
+}
+
 int claim_plan(Manager *manager, const Request *request, RecordList *ret_records, PlanResult *result) {
         _cleanup_(selection_done) Selection selection = {};
         _cleanup_(blocker_list_done) BlockerList blockers = {};
@@ -291,6 +299,8 @@ int claim_plan(Manager *manager, const Request *request, RecordList *ret_records
         if (request->verb == VERB_RESERVE)
                 drop_reserved(manager, &records);
         r = claim_plan_steps(manager, &records, &result->plan);
+        if (r >= 0)
+                r = check_holders_first(request, result);
         if (r < 0)
                 return r;
         *ret_records = records;

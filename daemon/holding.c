@@ -41,6 +41,9 @@ int holding_describe(const Holding *holding, char **ret) {
         case HOLDS_DEVICE:
                 return string_format(ret, "pid %" PRIu32 " (%s) has %s open as fd %" PRIu32, holder->pid, holder->comm, PCI_ADDRESS_FORMAT(&address),
                                      holder->fd);
+        case HOLDS_NODE:
+                return string_format(ret, "pid %" PRIu32 " (%s) has %s of %s open as fd %" PRIu32, holder->pid, holder->comm, holder->node,
+                                     PCI_ADDRESS_FORMAT(&address), holder->fd);
         case HOLDS_NOTHING:
         case HOLDS_PERHAPS:
         case HOLDS_OTHER_GROUP:
@@ -85,7 +88,11 @@ int holding_list_describe(const HoldingList *list, char **ret) {
         return 0;
 }
 
-static int add_blocker(const Holding *holding, BlockerList *blockers) {
+static bool has_address(const WorkerHolder *holder) {
+        return holder->kind == HOLDS_DEVICE || holder->kind == HOLDS_NODE;
+}
+
+static int add_blocker(const Holding *holding, bool overridable, BlockerList *blockers) {
         _cleanup_free_ char *detail = NULL;
         const PciAddress address = address_of(&holding->holder);
         int r;
@@ -94,23 +101,39 @@ static int add_blocker(const Holding *holding, BlockerList *blockers) {
         if (r < 0)
                 return r;
         return blocker_list_add(blockers, BLOCKER_IN_USE_OPEN, holding->group,
-                                holding->holder.kind == HOLDS_DEVICE ? PCI_ADDRESS_FORMAT(&address) : NULL, false, "%s", detail);
+                                has_address(&holding->holder) ? PCI_ADDRESS_FORMAT(&address) : NULL, overridable, "%s", detail);
 }
 
-int holding_list_refuse(const HoldingList *list, Refusal *refusal) {
+static int add_blockers(const HoldingList *list, bool overridable, BlockerList *blockers) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < list->n_items; i++)
+                r = add_blocker(&list->items[i], overridable, blockers);
+        return r;
+}
+
+int holding_list_override(HoldingList *list, BlockerList *blockers) {
+        int r = add_blockers(list, /* overridable= */ true, blockers);
+
+        if (r >= 0)
+                holding_list_done(list);
+        return r;
+}
+
+int holding_list_refuse(const HoldingList *list, Verb verb, Refusal *refusal) {
+        bool gives_back = verb == VERB_RELEASE || verb == VERB_UNRESERVE;
         _cleanup_(blocker_list_done) BlockerList blockers = {};
         _cleanup_free_ char *text = NULL;
-        int r = 0;
+        int r;
 
         if (refusal->code != REFUSAL_NONE)
                 return 0;
-        for (size_t i = 0; r >= 0 && i < list->n_items; i++)
-                r = add_blocker(&list->items[i], &blockers);
+        r = add_blockers(list, !gives_back, &blockers);
         if (r >= 0)
                 r = holding_list_describe(list, &text);
         if (r >= 0)
-                r = refusal_set(refusal, REFUSAL_BUSY, "Still open, so nothing was given back: %s", text);
-        refusal->code = REFUSAL_BUSY;
+                r = refusal_set(refusal, REFUSAL_BUSY, gives_back ? "Still open, so nothing was given back: %s" : "In use, so nothing was taken: %s", text);
+        refusal->code = gives_back ? REFUSAL_BUSY : REFUSAL_NOT_VIABLE;
         if (r < 0)
                 return r;
         refusal->blockers = blockers;

@@ -5,6 +5,7 @@
 
 #include "host/worker-protocol.h"
 #include "policy/refusal.h"
+#include "policy/request.h"
 
 typedef struct Holding {
         uint32_t group;
@@ -29,6 +30,10 @@ int holding_describe(const Holding *holding, char **ret);
 /* All of them, and that some could not be seen: one line; "nobody was found who has it open" where the list is empty. */
 int holding_list_describe(const HoldingList *list, char **ret);
 
-/* Refuses with REFUSAL_BUSY and a blocker `in-use-open` for each holder; does nothing to a refusal that is one already. Returns
- * 0 or -ENOMEM (then the code is set). */
-int holding_list_refuse(const HoldingList *list, Refusal *refusal);
+/* Refuses with a blocker `in-use-open` for each holder: what gives devices back with REFUSAL_BUSY, anything else with
+ * REFUSAL_NOT_VIABLE and blockers that an override goes past. Does nothing to a refusal that is one already. Returns 0 or -ENOMEM (then
+ * the code is set). */
+int holding_list_refuse(const HoldingList *list, Verb verb, Refusal *refusal);
+
+/* Moves the holders to `blockers`, as holding_list_refuse() tells of them. Returns 0 or -ENOMEM. */
+int holding_list_override(HoldingList *list, BlockerList *blockers);

@@ -197,7 +197,7 @@ static void note_failure(Operation *operation, size_t i) {
         int error = operation->progress[i].error;
 
         if (operation->plan.steps[i].kind == STEP_CHECK_HOLDERS && error == -EBUSY) {
-                (void) holding_list_refuse(&operation->holdings, &operation->outcome);
+                (void) holding_list_refuse(&operation->holdings, operation->request.verb, &operation->outcome);
                 return;
         }
         if (step_describe_failure(&operation->plan.steps[i], error, &sentence) < 0)

@@ -164,7 +164,7 @@ static int plan_set(Manager *manager, const Request *request, const ReleaseSet *
         r = plan_release(&records, manager_facts(manager), &result->plan);
         if (r < 0 || !request->caller.bus_name) /* the owner of a lease is gone: nobody is there to be refused */
                 return r;
-        return plan_check_holders_first(&result->plan, request->wait);
+        return plan_check_holders_first(&result->plan, NULL, 0, request->wait ? PLAN_WAIT : NULL);
 }
 
 int release_plan(Manager *manager, const Request *request, ReleaseSet *ret_set, PlanResult *result) {

@@ -25,6 +25,10 @@ int stuck_note_holders(Operation *operation, size_t step, const WorkerAnswer *an
                 log_warning("Operation %" PRIu64 " (%s) on group %" PRIu32 ": %" PRIu32
                             " processes could not be looked into, so somebody may have it open who was not seen",
                             operation->id, verb_to_string(operation->request.verb), s->group, answer->holders.n_hidden);
+        if (answer->error < 0 && string_equal(s->value, PLAN_OVERRIDE)) {
+                log_holdings(operation, "takes what is open");
+                return holding_list_override(&operation->holdings, &operation->overridden);
+        }
         if (answer->error == 0 || !string_equal(s->value, PLAN_WAIT))
                 return answer->error;
         log_holdings(operation, "waits");

@@ -137,7 +137,7 @@ int unreserve_plan(Manager *manager, const Request *request, UnreserveSet *ret_s
         manager_refresh_devices(manager, &records);
         r = plan_give_back(&records, manager_facts(manager), &result->plan);
         if (r >= 0)
-                r = plan_check_holders_first(&result->plan, request->wait);
+                r = plan_check_holders_first(&result->plan, NULL, 0, request->wait ? PLAN_WAIT : NULL);
         if (r < 0)
                 return r;
         *ret_set = set;

@@ -55,5 +55,9 @@ typedef struct DbHistory {
         char *event;  /* "appeared", "vanished", "assigned", "released", ... : the words of the view device_history */
         char *detail;
 } DbHistory;
+/* What changed about devices and groups in this boot, oldest first, at most `max`; nothing in the first boot that the database knows. The
+ * detail begins with the device's address or the group's number. */
+int db_shape_changes_read(Db *db, size_t max, DbHistory **ret, size_t *ret_n);
+
 int db_history_read(Db *db, const char *address, int64_t number, size_t max, DbHistory **ret, size_t *ret_n);
 void db_history_free(DbHistory *history, size_t n);

@@ -41,11 +41,6 @@ static int property_get_audit_head(sd_bus *bus, const char *path, const char *in
         return sd_bus_message_append_basic(m, 't', &head);
 }
 
-/* Declared for clients to be written against; it comes with the examination of the host. */
-static int method_not_supported(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return error_reply(m, REFUSAL_NOT_SUPPORTED, "%s is not supported by this version", sd_bus_message_get_member(m));
-}
-
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const Manager *manager = ((Bus *) userdata)->manager;
         int r;
@@ -99,7 +94,7 @@ const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ExportAudit", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("h", database), method_export_audit,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("CheckHost", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("aa{sv}", findings), method_not_supported,
+        SD_BUS_METHOD_WITH_ARGS("CheckHost", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("aa{sv}", findings), method_check_host,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
 
         SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),

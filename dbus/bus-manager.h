@@ -13,6 +13,7 @@ int method_get_device(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_get_group(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* bus-explain.c */
+int method_check_host(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* bus-policy.c */

@@ -59,7 +59,7 @@ static int encode_holding(sd_bus_message *m, const Holding *holding) {
         if (r >= 0)
                 r = encode_u32(m, "group", holding->group);
         if (r >= 0)
-                r = encode_string(m, "device", holder->kind == HOLDS_DEVICE ? PCI_ADDRESS_FORMAT(&address) : NULL);
+                r = encode_string(m, "device", holder->kind == HOLDS_DEVICE || holder->kind == HOLDS_NODE ? PCI_ADDRESS_FORMAT(&address) : NULL);
         if (r >= 0)
                 r = encode_bool(m, "certain", holder->kind != HOLDS_PERHAPS);
         return r < 0 ? r : sd_bus_message_close_container(m);

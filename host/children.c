@@ -80,3 +80,35 @@ int children_walk(int sysfs_fd, const PciAddress *address, children_handler_t ha
         fd = RET_NERRNO(openat(sysfs_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         return fd < 0 ? fd : walk_directory(&walk, fd, 0);
 }
+
+int children_walk_block(int sysfs_fd, const char *name, children_handler_t handler, void *userdata) {
+        const Walk walk = { handler, userdata };
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (strchr(name, '/'))
+                return -ENOENT;
+        r = string_format(&path, "class/block/%s", name);
+        if (r < 0)
+                return r;
+        fd = RET_NERRNO(openat(sysfs_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (fd < 0)
+                return fd;
+        r = handler(&(ChildDevice) { .subsystem = "block", .name = name, .fd = fd }, userdata);
+        return r == 0 ? walk_directory(&walk, fd, 0) : r;
+}
+
+int children_multipath_head(const char *name, char **ret) {
+        const char *c, *n;
+        int r;
+
+        if (strncmp(name, "nvme", strlen("nvme")) != 0)
+                return 0;
+        c = strchr(name, 'c');
+        n = c ? strchr(c, 'n') : NULL;
+        if (!n)
+                return 0;
+        r = string_format(ret, "%.*s%s", (int) (c - name), name, n);
+        return r < 0 ? r : 1;
+}

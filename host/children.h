@@ -18,3 +18,10 @@ typedef struct ChildDevice {
  * statistics, msi_irqs). No link is followed and no attribute read. -ENOENT: there is no such function. -ELOOP: deeper than 32. */
 typedef int (*children_handler_t)(const ChildDevice *child, void *userdata);
 int children_walk(int sysfs_fd, const PciAddress *address, children_handler_t handler, void *userdata);
+
+/* The same of a block device and its partitions, itself first. */
+int children_walk_block(int sysfs_fd, const char *name, children_handler_t handler, void *userdata);
+
+/* "nvme0c1n2", a hidden path, belongs to the disk "nvme0n2", which hangs below no function (drivers/nvme/host/multipath.c,
+ * nvme_mpath_set_disk_name). Returns 1 with its name, to be freed, 0 for any other name, or -ENOMEM. */
+int children_multipath_head(const char *name, char **ret);

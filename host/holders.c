@@ -77,19 +77,31 @@ static void list_add(HolderList *list, const WorkerHolder *holder) {
                 list->n_more++;
 }
 
-static void finding_add(Finding *finding, HolderKind kind, uint32_t fd, const PciAddress *address) {
-        if (kind != HOLDS_PERHAPS)
-                finding->is_explained = true;
-        if (kind == HOLDS_OTHER_GROUP || is_listed(&finding->list, kind, address))
-                return;
-        list_add(&finding->list, &(WorkerHolder) {
+/* The last component of what the link says. */
+static void name_node(const char *link, char node[static WORKER_NAME_MAX]) {
+        const char *slash = strrchr(link, '/'), *name = slash ? slash + 1 : link;
+
+        (void) string_escape_to(*name ? name : "?", /* escape_backslash= */ true, node, WORKER_NAME_MAX);
+}
+
+static void finding_add(Finding *finding, HolderKind kind, uint32_t fd, const char *link, const PciAddress *address) {
+        WorkerHolder holder = {
                 .kind = kind,
                 .fd = fd,
                 .domain = address->domain,
                 .bus = address->bus,
                 .slot = address->slot,
                 .function = address->function,
-        });
+        };
+
+
+        if (kind != HOLDS_PERHAPS && kind != HOLDS_NODE)
+                finding->is_explained = true;
+        if (kind == HOLDS_OTHER_GROUP || is_listed(&finding->list, kind, address))
+                return;
+        if (kind == HOLDS_NODE)
+                name_node(link, holder.node);
+        list_add(&finding->list, &holder);
 }
 
 static int look_at_fd(Scan *scan, int process_fd, DIR *fds, const char *name, Finding *finding) {
@@ -107,7 +119,7 @@ static int look_at_fd(Scan *scan, int process_fd, DIR *fds, const char *name, Fi
         link[n] = '\0';
         kind = scan->match(&(HolderFile) { .process_fd = process_fd, .fd = name, .link = link }, &address, scan->userdata);
         if (kind != HOLDS_NOTHING)
-                finding_add(finding, kind, number, &address);
+                finding_add(finding, kind, number, link, &address);
         return 0;
 }
 

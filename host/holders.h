@@ -16,7 +16,7 @@ typedef struct HolderFile {
         const char *link; /* what /proc/PID/fd/FD says, cut at its end if it is very long */
 } HolderFile;
 
-/* What the fd is to whoever asks; for HOLDS_DEVICE the address goes into *ret_address. */
+/* What the fd is to whoever asks; for HOLDS_DEVICE and HOLDS_NODE the address goes into *ret_address. */
 typedef HolderKind (*holder_match_t)(const HolderFile *file, PciAddress *ret_address, void *userdata);
 
 /* Shows every fd of every process below `proc_fd` (a /proc) to `match` and lists who holds something: each process once for

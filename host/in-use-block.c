@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/strutil.h"
+#include "host/children.h"
 #include "host/in-use-internal.h"
 
 #define BLOCK_DIRECTORY "class/block"
@@ -122,20 +123,12 @@ static int on_part(InUse *in_use, int fd, const char *name, void *userdata) {
         return r < 0 ? r : 0;
 }
 
-/* "nvme0c1n2" is a path to "nvme0n2" (drivers/nvme/host/multipath.c, nvme_mpath_set_disk_name). */
 static int follow_multipath(InUse *in_use, size_t at) {
-        const char *name = in_use->blocks[at].name, *c, *n;
         _cleanup_free_ char *head = NULL;
         int r;
 
-        if (strncmp(name, "nvme", strlen("nvme")) != 0)
-                return 0;
-        c = strchr(name, 'c');
-        n = c ? strchr(c, 'n') : NULL;
-        if (!n)
-                return 0;
-        r = string_format(&head, "%.*s%s", (int) (c - name), name, n);
-        if (r >= 0)
+        r = children_multipath_head(in_use->blocks[at].name, &head);
+        if (r > 0)
                 r = in_use_add_block(in_use, head, &in_use->blocks[at].device);
         return r < 0 ? r : 0;
 }

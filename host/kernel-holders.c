@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/strutil.h"
+#include "host/children.h"
 #include "host/holders.h"
 #include "host/kernel-vfio.h"
 
@@ -22,17 +23,31 @@ typedef struct Member {
         dev_t node; /* 0: none */
 } Member;
 
+/* What a host driver made of a member. */
+typedef struct Node {
+        char *name;
+        dev_t number;
+        bool is_block;
+        PciAddress address;
+} Node;
+
 typedef struct Question {
         int sysfs_fd;
         dev_t group_node; /* 0: none */
         Member *members;
         size_t n_members;
+        Node *nodes;
+        size_t n_nodes;
+        const PciAddress *walked; /* the member whose nodes are being listed */
         bool is_enabled; /* a member counts an open */
         bool is_leaving; /* a member has no driver now */
 } Question;
 
 static void question_done(Question *question) {
         free(question->members);
+        for (size_t i = 0; i < question->n_nodes; i++)
+                free(question->nodes[i].name);
+        free(question->nodes);
 }
 
 static void closedirp(DIR **dir) {
@@ -43,6 +58,52 @@ static void closedirp(DIR **dir) {
 static const char *member_path(const PciAddress *address, const char *name, char buffer[static MEMBER_PATH_MAX]) {
         (void) snprintf(buffer, MEMBER_PATH_MAX, "bus/pci/devices/%s/%s", PCI_ADDRESS_FORMAT(address), name);
         return buffer;
+}
+
+static bool parse_number(const char *text, dev_t *ret) {
+        unsigned a, b;
+
+        if (sscanf(text, "%u:%u", &a, &b) != 2)
+                return false;
+        *ret = makedev(a, b);
+        return true;
+}
+
+static int add_node(const ChildDevice *child, void *userdata) {
+        Question *question = userdata;
+        Node node = { .is_block = string_equal(child->subsystem, "block"), .address = *question->walked };
+        _cleanup_free_ char *head = NULL;
+        char text[32];
+        Node *grown;
+        int r;
+
+        r = node.is_block ? children_multipath_head(child->name, &head) : 0;
+        if (r > 0)
+                r = children_walk_block(question->sysfs_fd, head, add_node, question);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        if (!child->subsystem || string_equal(child->subsystem, "vfio-dev") || attribute_read_at(child->fd, "dev", text, sizeof(text)) < 0 ||
+            !parse_number(text, &node.number))
+                return 0;
+        r = string_copy(child->name, &node.name);
+        if (r < 0)
+                return r;
+        grown = reallocarray(question->nodes, question->n_nodes + 1, sizeof(Node));
+        if (!grown) {
+                free(node.name);
+                return -ENOMEM;
+        }
+        grown[question->n_nodes++] = node;
+        question->nodes = grown;
+        return 0;
+}
+
+static int add_nodes(Question *question, const PciAddress *address) {
+        int r;
+
+        question->walked = address;
+        r = children_walk(question->sysfs_fd, address, add_node, question);
+        return r == -ENOENT || r == -ENODEV ? 0 : r;
 }
 
 static int add_member(Question *question, Kernel *kernel, const PciAddress *address) {
@@ -64,7 +125,7 @@ static int add_member(Question *question, Kernel *kernel, const PciAddress *addr
                 return -ENOMEM;
         grown[question->n_members++] = member;
         question->members = grown;
-        return 0;
+        return add_nodes(question, address);
 }
 
 static int add_members(Question *question, Kernel *kernel, uint32_t group) {
@@ -167,19 +228,50 @@ static HolderKind match_node(const Question *question, const HolderFile *file, d
         return question->is_leaving && has_vanished(question, node) ? HOLDS_PERHAPS : HOLDS_NOTHING;
 }
 
+static bool is_candidate(const Question *question, const char *link) {
+        if (strstr(link, "vfio"))
+                return true;
+        if (question->n_nodes > 0 && strstr(link, "/dev/"))
+                return true;
+        for (size_t i = 0; i < question->n_nodes; i++)
+                if (string_equal(last_component(link), question->nodes[i].name))
+                        return true;
+        return false;
+}
+
+static const Node *find_node(const Question *question, dev_t number, bool is_block) {
+        for (size_t i = 0; i < question->n_nodes; i++)
+                if (question->nodes[i].number == number && question->nodes[i].is_block == is_block)
+                        return &question->nodes[i];
+        return NULL;
+}
+
+static bool is_path_only(const HolderFile *file, char **ret_info) {
+        return holder_file_read_info(file, ret_info) >= 0 && holder_info_is_path(*ret_info);
+}
+
 static HolderKind match(const HolderFile *file, PciAddress *ret_address, void *userdata) {
         const Question *question = userdata;
         _cleanup_free_ char *info = NULL;
         bool is_anonymous = string_equal(file->link, ANONYMOUS_DEVICE);
+        const Node *node = NULL;
         struct statx st;
         int r;
 
-        if (!is_anonymous && !strstr(file->link, "vfio"))
+        if (!is_anonymous && !is_candidate(question, file->link))
                 return HOLDS_NOTHING;
-        if (!is_anonymous && (holder_file_stat(file, &st) < 0 || !S_ISCHR(st.stx_mode)))
+        if (!is_anonymous && (holder_file_stat(file, &st) < 0 || (!S_ISCHR(st.stx_mode) && !S_ISBLK(st.stx_mode))))
                 return HOLDS_NOTHING;
-        if (holder_file_read_info(file, &info) >= 0 && holder_info_is_path(info))
+        if (!is_anonymous)
+                node = find_node(question, makedev(st.stx_rdev_major, st.stx_rdev_minor), S_ISBLK(st.stx_mode));
+        if (!is_anonymous && !node && (S_ISBLK(st.stx_mode) || !strstr(file->link, "vfio")))
                 return HOLDS_NOTHING;
+        if (is_path_only(file, &info))
+                return HOLDS_NOTHING;
+        if (node) {
+                *ret_address = node->address;
+                return HOLDS_NODE;
+        }
         if (!is_anonymous)
                 return match_node(question, file, makedev(st.stx_rdev_major, st.stx_rdev_minor), info ?: "", ret_address);
 

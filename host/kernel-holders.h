@@ -13,6 +13,9 @@
  *   ("anon_inode:[vfio-device]", drivers/vfio/group.c, vfio_device_open_file) in a process that has no group's node open, while
  *   `enable` of a member counts an open (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_enable); a node that has vanished
  *   from /sys/dev/char, while a member is leaving its driver (vfio_unregister_group_dev deletes it and then waits).
- * Nodes are told by the kernel's device numbers and not by their paths; only files whose path has "vfio" in it are looked at.
+ * Nodes are told by the kernel's device numbers and not by their paths; only files whose path has "vfio" or "/dev/" in it, or ends in the name of a member's node, are looked at.
+ *   a node that a host driver made of a member (HOLDS_NODE): whatever below the member's directory has a `dev`: disks and their
+ *   partitions, displays, input, sound, serial lines, uio, RDMA, ...
+ * What is made of those (volumes, arrays) has nodes of its own, which are not looked for: host/in-use.h tells of it.
  * A group that does not exist is held by nobody. Returns 0 or a negative errno. */
 int kernel_check_holders(Kernel *kernel, uint32_t group, HolderList *ret);

@@ -14,7 +14,7 @@
 #define FDS_MAX 2
 
 _Static_assert(sizeof(WorkerRequest) == 32 + WORKER_NAME_MAX, "the request has no hidden padding");
-_Static_assert(sizeof(WorkerHolder) == 20 + WORKER_NAME_MAX, "a holder has no hidden padding");
+_Static_assert(sizeof(WorkerHolder) == 20 + 2 * WORKER_NAME_MAX, "a holder has no hidden padding");
 _Static_assert(sizeof(WorkerAnswer) == 16 + WORKER_NAME_MAX + 12 + WORKER_HOLDERS_MAX * sizeof(WorkerHolder) + 4, "the answer has no hidden padding");
 
 static bool name_is_plain(const char *name) {
@@ -92,11 +92,14 @@ int worker_request_check(const WorkerRequest *request) {
 }
 
 static bool holder_is_sane(const WorkerHolder *holder) {
-        if (holder->kind != HOLDS_GROUP && holder->kind != HOLDS_DEVICE && holder->kind != HOLDS_PERHAPS)
+        if (holder->kind != HOLDS_GROUP && holder->kind != HOLDS_DEVICE && holder->kind != HOLDS_NODE && holder->kind != HOLDS_PERHAPS)
                 return false;
         if (holder->pid == 0 || holder->pid > INT32_MAX || holder->fd > INT32_MAX)
                 return false;
         if (holder->slot > 0x1f || holder->function > 7 || holder->reserved != 0)
+                return false;
+        if (strnlen(holder->node, sizeof(holder->node)) == sizeof(holder->node) ||
+            (holder->kind == HOLDS_NODE) != string_is_printable(holder->node, sizeof(holder->node) - 1))
                 return false;
         return strnlen(holder->comm, sizeof(holder->comm)) < sizeof(holder->comm) && string_is_printable(holder->comm, sizeof(holder->comm) - 1);
 }

@@ -8,7 +8,7 @@
 
 #include "base/pci-address.h"
 
-#define WORKER_PROTOCOL_VERSION 2U
+#define WORKER_PROTOCOL_VERSION 3U
 #define WORKER_NAME_MAX 64U
 
 typedef enum WorkerAction {
@@ -40,6 +40,7 @@ typedef enum HolderKind {
         HOLDS_NOTHING,
         HOLDS_GROUP,       /* the group's node */
         HOLDS_DEVICE,      /* that device */
+        HOLDS_NODE,        /* a node that a host driver made of that device: a disk's, a display's, ... */
         HOLDS_PERHAPS,     /* a VFIO device that the kernel does not tell from others, and that can be of this group */
         HOLDS_OTHER_GROUP, /* another group's node; never in an answer */
         _HOLDER_KIND_MAX,
@@ -49,8 +50,9 @@ typedef struct WorkerHolder {
         uint32_t kind; /* HolderKind */
         uint32_t pid;
         uint32_t fd;
-        uint32_t domain; /* of HOLDS_DEVICE, else 0, as the next three */
+        uint32_t domain; /* of HOLDS_DEVICE and HOLDS_NODE, else 0, as the next three */
         uint8_t bus, slot, function, reserved;
+        char node[WORKER_NAME_MAX]; /* of HOLDS_NODE: the name of the node, escaped; else empty */
         char comm[WORKER_NAME_MAX]; /* what the process calls itself, escaped: printable, not empty */
 } WorkerHolder;
 

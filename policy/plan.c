@@ -306,17 +306,21 @@ static bool draft_checks_group(const Draft *draft, uint32_t group) {
         return false;
 }
 
-int plan_check_holders_first(Plan *plan, bool wait) {
-        _cleanup_(draft_done) Draft draft = {};
-        int r;
+static int draft_check_group(Draft *draft, uint32_t group, const char *when_found) {
+        return draft_checks_group(draft, group) ? 0 : draft_add(draft, STEP_CHECK_HOLDERS, NULL, group, when_found, NULL);
+}
 
-        for (size_t i = 0; i < plan->n_steps; i++) {
-                if (plan->steps[i].kind != STEP_UNBIND || draft_checks_group(&draft, plan->steps[i].group))
-                        continue;
-                r = draft_add(&draft, STEP_CHECK_HOLDERS, NULL, plan->steps[i].group, wait ? PLAN_WAIT : NULL, NULL);
-                if (r < 0)
-                        return r;
-        }
+int plan_check_holders_first(Plan *plan, const uint32_t *groups, size_t n_groups, const char *when_found) {
+        _cleanup_(draft_done) Draft draft = {};
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n_groups; i++)
+                r = draft_check_group(&draft, groups[i], when_found);
+        for (size_t i = 0; r >= 0 && i < plan->n_steps; i++)
+                if (plan->steps[i].kind == STEP_UNBIND)
+                        r = draft_check_group(&draft, plan->steps[i].group, when_found);
+        if (r < 0)
+                return r;
         if (draft.plan.n_steps == 0)
                 return 0;
 

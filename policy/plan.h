@@ -16,7 +16,7 @@ typedef enum StepKind {
         STEP_OPEN_CONTAINER, /* a fresh /dev/vfio/vfio */
         STEP_OPEN_GROUP,     /* /dev/vfio/GROUP, put into the container; the first one also sets the IOMMU type */
         STEP_OPEN_DEVICE,    /* the device's fd from its group */
-        STEP_CHECK_HOLDERS,  /* who has the group or a device of it open; value: PLAN_WAIT if they are waited for, NULL if that ends it */
+        STEP_CHECK_HOLDERS,  /* who has the group or a device of it open; value: PLAN_WAIT or PLAN_OVERRIDE if it goes on all the same, NULL if that ends it */
         _STEP_KIND_MAX,
         _STEP_KIND_INVALID = -EINVAL,
 } StepKind;
@@ -123,13 +123,14 @@ int plan_hold(const RecordList *records, const Facts *facts, Plan *ret);
 /* Moves the steps of `more` (left empty) behind those of `plan`, in phases of their own. Returns 0 or -ENOMEM. */
 int plan_append(Plan *plan, Plan *more);
 
-/* The value of STEP_CHECK_HOLDERS where what is found is told, and waited for. */
+/* The values of STEP_CHECK_HOLDERS that go on whatever is found: it is told, and waited for; or it was to be gone past. */
 #define PLAN_WAIT "wait"
+#define PLAN_OVERRIDE "override"
 
 /* Puts a look for holders before everything else, in a phase of its own: one step for each group of which a device leaves a
- * driver. With `wait` the plan goes on whatever is found, and an unbind waits until the holder lets go; without, nothing is begun
- * while somebody has a device open. Nothing is added to a plan that unbinds nothing. Returns 0, or -ENOMEM (the plan unchanged). */
-int plan_check_holders_first(Plan *plan, bool wait);
+ * driver, and for each of `groups`. With PLAN_WAIT or PLAN_OVERRIDE as `when_found` the plan goes on whatever is found, and an unbind waits
+ * until a holder of a VFIO device lets go; with NULL nothing is begun while somebody has a device open. Returns 0, or -ENOMEM (the plan unchanged). */
+int plan_check_holders_first(Plan *plan, const uint32_t *groups, size_t n_groups, const char *when_found);
 
 /* The steps that open the devices on `backend` (not BACKEND_AUTO): the iommufd, then each cdev; or the container, then the
  * first group alone (it sets the IOMMU type), then the other groups, then each device. Returns 0 or -ENOMEM. */

@@ -35,7 +35,7 @@ LIBRARIES = [
 ]
 
 # assignd-worker: nothing it is made of includes these, not even through another header.
-WORKER = re.compile(r'host/(assignd-worker|worker-main|worker-protocol|kernel(-\w+)?)\.[ch]$')
+WORKER = re.compile(r'host/(assignd-worker|worker-main|worker-protocol|children|holders|kernel(-\w+)?)\.[ch]$')
 NOT_IN_WORKER = re.compile(r'(policy|db|daemon|dbus|cli|systemd|sqlite3|jansson|pci)\b')
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')

@@ -31,7 +31,8 @@ START_TEST(plan_names_steps_and_companions_and_changes_nothing) {
         plan = fixture_call_well(fixture, MANAGER, "Plan", "sasa{sv}", "assign", 1, "02:00.0", 1, "owner", "s", "vm:web1");
         ck_assert(message_get_bool(plan, "possible"));
         ck_assert_str_eq(message_get_text(plan, "error"), "");
-        ck_assert_uint_eq(message_count(plan, "steps", "action", NULL), 6);
+        ck_assert_uint_eq(message_count(plan, "steps", "action", NULL), 7);
+        ck_assert_uint_eq(message_count(plan, "steps", "action", "check-holders"), 1);
         ck_assert_uint_eq(message_count(plan, "steps", "action", "set-override"), 2);
         ck_assert_uint_eq(message_count(plan, "steps", "action", "unbind"), 2);
         ck_assert_uint_eq(message_count(plan, "steps", "device", "0000:02:00.1"), 3);
@@ -367,8 +368,8 @@ START_TEST(ended_operations_can_be_asked_and_waited_for) {
         assert_text(fixture, "done", operation, ASSIGND_OPERATION_INTERFACE, "State");
         assert_text(fixture, "vm:web1", operation, ASSIGND_OPERATION_INTERFACE, "Owner");
         assert_text(fixture, assignment, operation, ASSIGND_OPERATION_INTERFACE, "Assignment");
-        ck_assert_uint_eq(fixture_get_u32(fixture, operation, ASSIGND_OPERATION_INTERFACE, "StepsDone"), 6);
-        ck_assert_uint_eq(fixture_get_u32(fixture, operation, ASSIGND_OPERATION_INTERFACE, "StepsTotal"), 6);
+        ck_assert_uint_eq(fixture_get_u32(fixture, operation, ASSIGND_OPERATION_INTERFACE, "StepsDone"), 7);
+        ck_assert_uint_eq(fixture_get_u32(fixture, operation, ASSIGND_OPERATION_INTERFACE, "StepsTotal"), 7);
         sd_bus_message_unref(fixture_call_well(fixture, operation, ASSIGND_OPERATION_INTERFACE, "Wait", "a{sv}", 0));
 }
 END_TEST

@@ -264,7 +264,24 @@ START_TEST(ten_thousand_devices_fit_into_every_answer) {
 }
 END_TEST
 
-BUS_SUITE("bus-list", lists_hold_every_device_and_group, objects_are_found_by_any_form_of_an_address, paths_that_are_no_object_have_no_properties,
+START_TEST(the_host_is_checked_finding_by_finding) {
+        static const char *const codes[] = { "iommu", "interrupt-remapping", "passthrough", "vfio", "backend", "shape", "policy", "daemon", "assignable" };
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+
+        for (size_t i = 0; i < ELEMENTSOF(codes); i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = fixture_call_well(fixture, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "CheckHost",
+                                                                                           "a{sv}", 0);
+                unsigned n = 0;
+
+                ck_assert_int_gt(sd_bus_message_enter_container(reply, 'a', "a{sv}"), 0);
+                while (!sd_bus_message_at_end(reply, /* complete= */ false))
+                        n += string_equal(message_pass_text(reply, "code"), codes[i]);
+                ck_assert_msg(n == 1, "%u findings %s", n, codes[i]);
+        }
+}
+END_TEST
+
+BUS_SUITE("bus-list", the_host_is_checked_finding_by_finding, lists_hold_every_device_and_group, objects_are_found_by_any_form_of_an_address, paths_that_are_no_object_have_no_properties,
           explain_tells_who_comes_along_and_what_stands_in_the_way, a_device_without_a_group_is_shown_and_explained,
           a_virtual_function_and_its_parent_know_each_other, groups_list_their_members_in_one_call, introspection_is_what_the_shipped_interface_files_say, all_objects_are_enumerated,
           ten_thousand_devices_fit_into_every_answer)

@@ -230,7 +230,6 @@ START_TEST(what_is_not_there_yet_says_so) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
         _cleanup_free_ char *assignment = fixture_assign(fixture, "vm:web1", "01:00.0");
 
-        assert_refused(fixture, SD_BUS_ERROR_NOT_SUPPORTED, "CheckHost", MANAGER, "CheckHost", "a{sv}", 0);
         assert_refused(fixture, SD_BUS_ERROR_NOT_SUPPORTED, "is over", ASSIGND_OPERATION_PREFIX "/1", ASSIGND_OPERATION_INTERFACE, "Cancel", "");
         assert_refused(fixture, SD_BUS_ERROR_NOT_SUPPORTED, "/dev/iommu", MANAGER, "Plan", "sasa{sv}", "assign", 1, "02:00.0", 2, "owner", "s", "vm:web2",
                        "backend", "s", "iommufd");

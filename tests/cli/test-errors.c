@@ -21,7 +21,6 @@ static const Usage usages[] = {
         { { "frobnicate" }, "no verb 'frobnicate'" },
         { { "reserve" }, "needs a TARGET" },
         { { "unreserve", "vm:a" }, "'vm:a' is no target" },
-        { { "check" }, "no verb 'check'" },
         { { "\x1b[31m" }, "no verb '\\x1b[31m'" },
         { { "list", "02:00.0" }, "'list' takes no arguments" },
         { { "list", "--owner=x" }, "Unknown option '--owner=x'" },
@@ -132,7 +131,7 @@ START_TEST(help_is_there_for_all_and_for_each_verb) {
 } END_TEST
 
 START_TEST(help_offers_no_more_than_there_is) {
-        static const char *const later[] = { "  check", "verify" };
+        static const char *const later[] = { "verify" };
         _cleanup_stage_ Stage *stage = stage_new(NULL);
         _cleanup_result_ Result overview = ctl(stage, "--help"), audit = ctl(stage, "audit", "--help");
 

@@ -10,7 +10,7 @@
 #include "host/holders.h"
 #include "tests/simk/simk-internal.h"
 
-#define MEMBERS_MAX 64U
+#define MEMBERS_MAX 256U
 
 typedef struct FileId {
         dev_t device;

@@ -227,6 +227,43 @@ START_TEST(a_process_is_named_once_for_each_device) {
 }
 END_TEST
 
+/* What a host driver made of a device: a disk as 1:5 would be if it were a block device, and a display. /dev/zero and /dev/full stand for them. */
+START_TEST(a_node_that_a_host_driver_made_is_held) {
+        put("bus/pci/devices/" NIC "/drm/card0/dev", "1:5\n");
+        put_link("bus/pci/devices/" NIC "/drm/card0/subsystem", "../../../../class/drm");
+        put_fd(1234, 22, "/dev/zero", OPEN);
+        put_fd(1234, 23, "/dev/zero", PATH_ONLY);
+        put_process(77, "other\n");
+        put_fd(77, 3, "/dev/null", OPEN);
+        look();
+        ck_assert_uint_eq(holders.n_items, 1);
+        ck_assert_uint_eq(holders.items[0].kind, HOLDS_NODE);
+        ck_assert_uint_eq(holders.items[0].pid, 1234);
+        ck_assert_str_eq(holders.items[0].node, "zero");
+}
+END_TEST
+
+START_TEST(a_block_device_is_not_the_character_device_of_its_number) {
+        put("bus/pci/devices/" NIC "/nvme/nvme0/nvme0n1/dev", "1:5\n");
+        put_link("bus/pci/devices/" NIC "/nvme/nvme0/nvme0n1/subsystem", "../../../../../class/block");
+        put_fd(1234, 22, "/dev/zero", OPEN);
+        assert_nobody();
+}
+END_TEST
+
+START_TEST(the_nodes_of_a_multipath_disk_are_those_of_its_head) {
+        put_link("bus/pci/devices/" NIC "/nvme/nvme0/nvme0c0n1/subsystem", "../../../../../class/block");
+        put("class/block/nvme0n1/dev", "1:5\n");
+        put("class/block/nvme0n1/nvme0n1p1/dev", "1:7\n");
+        put_link("class/block/nvme0n1/nvme0n1p1/subsystem", "../../drm"); /* so that a character device stands for it */
+        put_fd(1234, 22, "/dev/full", OPEN);
+        look();
+        ck_assert_uint_eq(holders.n_items, 1);
+        ck_assert_uint_eq(holders.items[0].kind, HOLDS_NODE);
+        ck_assert_str_eq(holders.items[0].node, "full");
+}
+END_TEST
+
 START_TEST(several_holders_are_all_named) {
         put_process(77, "vhost\n");
         put_fd(77, 3, in_root("nodes/vfio/14"), OPEN);
@@ -515,6 +552,9 @@ int main(void) {
         tcase_add_test(made_up, an_fd_that_is_only_a_path_holds_nothing);
         tcase_add_test(made_up, a_process_is_named_once_for_each_device);
         tcase_add_test(made_up, several_holders_are_all_named);
+        tcase_add_test(made_up, a_node_that_a_host_driver_made_is_held);
+        tcase_add_test(made_up, the_nodes_of_a_multipath_disk_are_those_of_its_head);
+        tcase_add_test(made_up, a_block_device_is_not_the_character_device_of_its_number);
         tcase_add_test(made_up, more_holders_than_fit_are_counted);
         tcase_add_test(made_up, what_a_process_calls_itself_is_escaped);
         tcase_add_test(made_up, a_process_without_a_name_has_a_printable_one);

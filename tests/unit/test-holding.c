@@ -60,7 +60,7 @@ START_TEST(a_refusal_has_a_blocker_for_each_and_is_busy) {
 
         add(&list, 14, HOLDS_DEVICE, 1234, "qemu");
         add(&list, 15, HOLDS_GROUP, 77, "dpdk");
-        ck_assert_int_eq(holding_list_refuse(&list, &refusal), 0);
+        ck_assert_int_eq(holding_list_refuse(&list, VERB_RELEASE, &refusal), 0);
         ck_assert_int_eq(refusal.code, REFUSAL_BUSY);
         ck_assert_str_eq(refusal.message,
                          "Still open, so nothing was given back: pid 1234 (qemu) has 0000:02:00.0 open as fd 22; pid 77 (dpdk) has group 15 open as fd 22");
@@ -73,13 +73,33 @@ START_TEST(a_refusal_has_a_blocker_for_each_and_is_busy) {
 }
 END_TEST
 
+START_TEST(what_the_host_has_open_is_not_viable_and_can_be_overridden) {
+        _cleanup_(holding_list_done) HoldingList list = {};
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        _cleanup_(refusal_done) Refusal refusal = {};
+        HolderList disk = found(HOLDS_NODE, 9, "dd");
+
+        disk.items[0].bus = 5;
+        (void) strcpy(disk.items[0].node, "nvme0n1");
+        ck_assert_int_eq(holding_list_add(&list, 16, &disk), 0);
+        ck_assert_int_eq(holding_list_refuse(&list, VERB_ASSIGN, &refusal), 0);
+        ck_assert_int_eq(refusal.code, REFUSAL_NOT_VIABLE);
+        ck_assert_str_eq(refusal.message, "In use, so nothing was taken: pid 9 (dd) has nvme0n1 of 0000:05:00.0 open as fd 22");
+        ck_assert_str_eq(refusal.blockers.items[0].device, "0000:05:00.0");
+        ck_assert(refusal.blockers.items[0].overridable);
+        ck_assert_int_eq(holding_list_override(&list, &blockers), 0);
+        ck_assert_uint_eq(blockers.n_items, 1);
+        ck_assert_uint_eq(list.n_items, 0);
+}
+END_TEST
+
 START_TEST(what_is_refused_for_another_reason_stays_so) {
         _cleanup_(holding_list_done) HoldingList list = {};
         _cleanup_(refusal_done) Refusal refusal = {};
 
         add(&list, 14, HOLDS_GROUP, 77, "dpdk");
         ck_assert_int_eq(refusal_set(&refusal, REFUSAL_FAILED, "first"), 0);
-        ck_assert_int_eq(holding_list_refuse(&list, &refusal), 0);
+        ck_assert_int_eq(holding_list_refuse(&list, VERB_RELEASE, &refusal), 0);
         ck_assert_int_eq(refusal.code, REFUSAL_FAILED);
         ck_assert_str_eq(refusal.message, "first");
         ck_assert_uint_eq(refusal.blockers.n_items, 0);
@@ -90,4 +110,5 @@ SUITE("holding",
       each_holder_is_told_with_what_it_holds,
       what_could_not_be_seen_is_said,
       a_refusal_has_a_blocker_for_each_and_is_busy,
+      what_the_host_has_open_is_not_viable_and_can_be_overridden,
       what_is_refused_for_another_reason_stays_so)

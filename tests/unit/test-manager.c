@@ -153,7 +153,7 @@ START_TEST(a_plan_says_what_would_happen_and_changes_nothing) {
         scene_start();
         result = plan_of(make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL));
         ck_assert_uint_eq(result.refusal.code, REFUSAL_NONE);
-        ck_assert_uint_eq(result.plan.n_steps, 6);
+        ck_assert_uint_eq(result.plan.n_steps, 7); /* a look for holders, overrides, unbinds, binds */
         ck_assert_uint_eq(result.n_groups, 1);
         ck_assert_uint_eq(strv_length(result.devices), 2);
         ck_assert_str_eq(result.companions[0], "0000:02:00.1");
@@ -504,7 +504,7 @@ START_TEST(a_failure_at_any_step_of_an_assignment_is_undone_exactly) {
         scene_start();
         while (assign_with_failure(n, before))
                 n++;
-        ck_assert_uint_eq(n, 9); /* three overrides, two unbinds, three binds */
+        ck_assert_uint_eq(n, 11); /* two looks for holders, three overrides, two unbinds, three binds */
         ck_assert_int_eq(treegen_remove_path(daemon_scene.root, "simk/faults/0000"), 0);
         release("vm:a");
         assert_snapshot(before);
@@ -579,7 +579,7 @@ START_TEST(a_worker_that_dies_at_any_step_is_replaced_and_all_undone) {
 
                 while (assign_with_crash(n, when_done == 1, before))
                         n++;
-                ck_assert_uint_eq(n, 7);
+                ck_assert_uint_eq(n, 8);
                 assert_snapshot(before);
         }
         assert_rows("SELECT count(*) > 0 FROM steps WHERE state = 'unknown'", "1\n");

@@ -61,12 +61,18 @@ static int watched_open_cdev(Kernel *kernel, const PciAddress *address) {
         return check_row(kernel, "open-cdev", address) ?: simk_ops.open_cdev(kernel, address);
 }
 
+/* Its row names a group and no device. */
+static int watched_check_holders(Kernel *kernel, uint32_t group, HolderList *ret) {
+        return simk_ops.check_holders(kernel, group, ret);
+}
+
 static const KernelOps watched_ops = {
         .set_override = watched_set_override,
         .unbind = watched_unbind,
         .bind = watched_bind,
         .open_iommufd = watched_open_iommufd,
         .open_cdev = watched_open_cdev,
+        .check_holders = watched_check_holders,
 };
 
 START_TEST(every_step_is_a_committed_row_before_the_kernel_hears_of_it) {
@@ -83,7 +89,7 @@ START_TEST(every_step_is_a_committed_row_before_the_kernel_hears_of_it) {
         await_end(operation);
         ck_assert_ptr_null(strstr(operation->outcome.message, "Invalid or incomplete"));
         assert_driver(&nic, "e1000e");
-        assert_rows("SELECT state, undo, count(*) FROM steps GROUP BY state, undo ORDER BY state, undo", "done|0|22\ndone|1|7\nfailed|0|1\n");
+        assert_rows("SELECT state, undo, count(*) FROM steps GROUP BY state, undo ORDER BY state, undo", "done|0|24\ndone|1|7\nfailed|0|1\n");
 }
 END_TEST
 
@@ -92,9 +98,10 @@ START_TEST(rows_tell_phases_values_and_what_was_before) {
         ck_assert_int_eq(treegen_set_override(daemon_scene.root, "0000:02:00.1", "e1000e"), 0);
         (void) assign("vm:a", "0000:02:00.0");
         assert_rows("SELECT sequence, phase, kind, address, group_number, value, prior, state, error FROM steps ORDER BY sequence",
-                    "1|0|set-override|0000:02:00.0|14|vfio-pci||done|0\n2|0|set-override|0000:02:00.1|14|vfio-pci|e1000e|done|0\n"
-                    "3|1|unbind|0000:02:00.0|14|e1000e||done|0\n4|1|unbind|0000:02:00.1|14|e1000e||done|0\n"
-                    "5|2|bind|0000:02:00.0|14|vfio-pci||done|0\n6|2|bind|0000:02:00.1|14|vfio-pci||done|0\n");
+                    "1|0|check-holders||14|||done|0\n"
+                    "2|1|set-override|0000:02:00.0|14|vfio-pci||done|0\n3|1|set-override|0000:02:00.1|14|vfio-pci|e1000e|done|0\n"
+                    "4|2|unbind|0000:02:00.0|14|e1000e||done|0\n5|2|unbind|0000:02:00.1|14|e1000e||done|0\n"
+                    "6|3|bind|0000:02:00.0|14|vfio-pci||done|0\n7|3|bind|0000:02:00.1|14|vfio-pci||done|0\n");
         assert_rows("SELECT verb, state, owner, assignment, worker_pid > 0, worker_start_time > 0 FROM operations", "assign|done|vm:a|1|1|1\n");
         assert_rows("SELECT group_number FROM operation_groups", "14\n");
 }
@@ -113,14 +120,14 @@ START_TEST(a_phase_begins_when_all_of_the_one_before_is_over) {
         AWAIT(operation->n_unanswered == 1);
         loop_drain();
         operation_get_progress(operation, &n_done, &n_all);
-        ck_assert_uint_eq(n_done, 1);
-        ck_assert_uint_eq(n_all, 6);
+        ck_assert_uint_eq(n_done, 2); /* the look for holders, too */
+        ck_assert_uint_eq(n_all, 7);
         ck_assert_int_eq(simk_read_trace(daemon_scene.root, &trace), 0);
         ck_assert_ptr_null(strstr(trace, "begin unbind"));
         hang = safe_close(hang);
         await_end(operation);
         operation_get_progress(operation, &n_done, &n_all);
-        ck_assert_uint_eq(n_done, 6);
+        ck_assert_uint_eq(n_done, 7);
 }
 END_TEST
 

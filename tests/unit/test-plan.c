@@ -462,7 +462,7 @@ START_TEST(holders_are_looked_for_once_a_group_before_anything_is_given_back) {
         _cleanup_(plan_done) Plan plan = {};
 
         release_two_groups(&facts, &records, &plan);
-        ck_assert_int_eq(plan_check_holders_first(&plan, /* wait= */ false), 0);
+        ck_assert_int_eq(plan_check_holders_first(&plan, NULL, 0, NULL), 0);
         assert_plan(&plan,
                     "check-holders group:9\n"
                     "check-holders group:14\n"
@@ -493,7 +493,7 @@ START_TEST(a_look_that_waits_for_the_holders_says_so) {
         _cleanup_(plan_done) Plan plan = {};
 
         release_two_groups(&facts, &records, &plan);
-        ck_assert_int_eq(plan_check_holders_first(&plan, /* wait= */ true), 0);
+        ck_assert_int_eq(plan_check_holders_first(&plan, NULL, 0, PLAN_WAIT), 0);
         ck_assert_int_eq(plan.steps[0].kind, STEP_CHECK_HOLDERS);
         ck_assert_str_eq(plan.steps[0].value, PLAN_WAIT);
         ck_assert_int_eq(plan.steps[1].kind, STEP_CHECK_HOLDERS);
@@ -510,7 +510,7 @@ START_TEST(where_no_device_leaves_its_driver_nobody_is_looked_for) {
         records = machine_record(&facts, TARGETS(NIC0));
         machine_set_override(&facts, NIC0, "vfio-pci");
         ck_assert_int_eq(plan_release(&records, &facts, &plan), 0);
-        ck_assert_int_eq(plan_check_holders_first(&plan, /* wait= */ false), 0);
+        ck_assert_int_eq(plan_check_holders_first(&plan, NULL, 0, NULL), 0);
         assert_plan(&plan, "set-override 0000:02:00.0 -\n");
 }
 END_TEST

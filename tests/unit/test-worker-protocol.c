@@ -331,6 +331,8 @@ END_TEST
 START_TEST(a_holder_that_cannot_be_is_refused) {
         WorkerAnswer answer = answer_with_holder();
 
+        ASSERT_LIE_IS_REFUSED(holders.items[0].kind, HOLDS_NODE); /* without a name */
+        ASSERT_LIE_IS_REFUSED(holders.items[0].node[0], 'x');     /* a name without a node */
         ASSERT_LIE_IS_REFUSED(holders.n_items, WORKER_HOLDERS_MAX + 1);
         ASSERT_LIE_IS_REFUSED(holders.n_items, 2); /* the second is nothing */
         ASSERT_LIE_IS_REFUSED(holders.n_more, 1);  /* while there is room in the list */
