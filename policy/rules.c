@@ -96,6 +96,26 @@ PolicyCaller policy_caller_of(const Request *request) {
         };
 }
 
+/* A rule with what tells most devices from it, side by side in memory. */
+struct PolicyCandidate {
+        uint64_t ids, ids_mask;
+        uint64_t head, head_mask; /* of the address */
+        uint64_t tail, tail_mask;
+        const PolicyRule *rule; /* borrowed */
+};
+
+static struct PolicyCandidate candidate_of(const PolicyRule *rule) {
+        const PolicyMatch *match = &rule->match;
+
+        return (struct PolicyCandidate) { match->ids,          match->ids_mask,     match->address.head, match->address.head_mask,
+                                          match->address.tail, match->address.tail_mask, rule };
+}
+
+static bool candidate_is_possible(const struct PolicyCandidate *c, const MatchSubject *subject) {
+        return (((subject->ids & c->ids_mask) ^ c->ids) | ((subject->address.head & c->head_mask) ^ c->head) |
+                ((subject->address.tail & c->tail_mask) ^ c->tail)) == 0;
+}
+
 void policy_query_done(PolicyQuery *query) {
         free(query->rules);
         *query = (PolicyQuery) {};
@@ -104,14 +124,14 @@ void policy_query_done(PolicyQuery *query) {
 int policy_query(const PolicySet *set, const PolicyCaller *caller, Verb verb, PolicyQuery *ret) {
         PolicyQuery query = { .uid = caller->uid };
 
-        query.rules = calloc(set->n_rules ?: 1, sizeof(PolicyRule *));
+        query.rules = calloc(set->n_rules ?: 1, sizeof(struct PolicyCandidate));
         if (!query.rules)
                 return -ENOMEM;
         for (size_t i = 0; i < set->n_rules; i++) {
                 const PolicyRule *rule = &set->rules[i];
 
                 if ((rule->verbs & 1U << verb) && caller_match_failure(&rule->caller, caller, rule->verdict == POLICY_DENY) == CALLER_MATCHES)
-                        query.rules[query.n_rules++] = rule;
+                        query.rules[query.n_rules++] = candidate_of(rule);
         }
         *ret = query;
         return 0;
@@ -121,8 +141,8 @@ PolicyDecision policy_decide(const PolicyQuery *query, const PolicyDevice *devic
         MatchSubject subject = match_subject_of(device);
 
         for (size_t i = 0; i < query->n_rules; i++)
-                if (match_failure(&query->rules[i]->match, &subject) == MATCH_MATCHES)
-                        return (PolicyDecision) { query->rules[i]->verdict, query->rules[i] };
+                if (candidate_is_possible(&query->rules[i], &subject) && match_failure(&query->rules[i].rule->match, &subject) == MATCH_MATCHES)
+                        return (PolicyDecision) { query->rules[i].rule->verdict, query->rules[i].rule };
         return (PolicyDecision) { query->uid == 0 ? POLICY_ALLOW : POLICY_DENY, NULL };
 }
 

@@ -146,7 +146,7 @@ PolicyCaller policy_caller_of(const Request *request);
 
 /* What is decided of the caller and the verb once for all devices of a request: the rules that are left. */
 typedef struct PolicyQuery {
-        const PolicyRule **rules; /* borrowed, in order */
+        struct PolicyCandidate *rules; /* in order */
         size_t n_rules;
         uid_t uid;
 } PolicyQuery;
