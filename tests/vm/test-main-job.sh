@@ -189,7 +189,8 @@ check_host "the test left the host as it found it" "$host"
 # --- The trail.
 
 check_equal "the trail tells how the first assignment came and went" "assign done, open done, open done, open done, release done" \
-        "$(ctl_json '", ".join("%s %s" % (e["verb"], e["outcome"]) for e in sorted(data["entries"], key=lambda e: e["id"]) if e["owner"] == "vm:web1" and e["outcome"] == "done")' audit)"
+        "$(ctl_json '", ".join("%s %s" % (e["verb"], e["outcome"]) for e in sorted(data["entries"], key=lambda e: e["id"]) if e["owner"] == "vm:web1" and e["verb"] != "drift" and e["outcome"] == "done")' audit)"
+check "and what was done to function 1 by hand" test "$(sql "SELECT count(*) FROM audit_log WHERE verb = 'drift' AND owner = 'vm:web1' AND devices = '0000:02:00.1'")" -ge 1
 check_equal "a refusal is in it with every blocker" "host-driver-stays 0000:00:1f.0 host-driver-stays 0000:00:1f.3" \
         "$(ctl_json '" ".join("%s %s" % (b["code"], b["device"]) for e in data["entries"] if e["targets"] == ["00:1f.2"] for b in e["blockers"])' audit)"
 check_equal "sqlite3 reads the same from the view" "assign vm:web1 0000:02:00.0 0000:02:00.1 done" \
