@@ -402,13 +402,15 @@ static void skip_planned(Operation *operation) {
 
 /* While giving back, what a failed step spoils: after a look for holders, everything; after an unbind, everything else in its group (no member may go to its host
  * driver while another is still usable), or in the operation, where an owner keeps all or nothing; -ENODEV is the kernel's word
- * that the device is not on that driver, and spoils nothing. After an override, the bind under it. A failed bind spoils nothing: the recorded
- * override still goes back. */
+ * that the device is not on that driver, and spoils nothing. After an override, the bind under it, or where a reservation is renewed its group:
+ * none of it leaves the host then. A failed bind spoils nothing: the recorded override still goes back. */
 static bool step_is_spoiled_by(const Operation *operation, const Step *step, const Step *failed, int error) {
         if (failed->kind == STEP_CHECK_HOLDERS)
                 return true;
         if (failed->kind == STEP_UNBIND)
                 return error != -ENODEV && (operation->owner_may_hold || step->group == failed->group);
+        if (failed->kind == STEP_SET_OVERRIDE && operation->request.verb == VERB_RESERVE && operation->state == OPERATION_RUNNING)
+                return step->group == failed->group;
         return failed->kind == STEP_SET_OVERRIDE && step->kind == STEP_BIND && pci_address_compare(&step->address, &failed->address) == 0;
 }
 

@@ -348,6 +348,24 @@ START_TEST(one_that_cannot_be_put_back_stays_off_the_host_where_it_can_and_is_to
 }
 END_TEST
 
+START_TEST(one_whose_override_cannot_be_put_back_leaves_its_group_on_the_host_and_is_told_of) {
+        scene_start();
+        reserve("0000:02:00.0");
+        reboot_with("e1000e");
+        ck_assert_int_eq(simk_fail(daemon_scene.root, SIMK_SET_OVERRIDE, &nic, 1, EIO), 0);
+        scene_start();
+        assert_driver(&nic, "e1000e");
+        assert_override(&nic, NULL);
+        assert_driver(&mate, "e1000e");
+        assert_rows("SELECT count(*) FROM steps WHERE kind IN ('unbind', 'bind') AND state = 'skipped'", "4\n");
+        assert_rows("SELECT verb, outcome FROM audit_log ORDER BY id DESC LIMIT 1", "reserve|failed\n");
+        unreserve("0000:02:00.0");
+        assert_driver(&nic, "e1000e");
+        assert_override(&mate, NULL);
+        assert_driver(&mate, "e1000e");
+}
+END_TEST
+
 /* A daemon of its own process, which does `act` (NULL: recovers) and is killed after `n_turns` turns of its loop. */
 typedef Operation *(*act_t)(void);
 
@@ -490,6 +508,7 @@ DAEMON_SUITE("reserve",
              another_device_at_the_address_after_a_reboot_is_not_touched,
              a_reservation_of_devices_that_are_all_gone_stays_until_it_is_unreserved,
              one_that_cannot_be_put_back_stays_off_the_host_where_it_can_and_is_told_of,
+             one_whose_override_cannot_be_put_back_leaves_its_group_on_the_host_and_is_told_of,
              killed_at_any_moment_of_a_reserve,
              killed_at_any_moment_of_an_unreserve,
              killed_at_any_moment_of_putting_it_back_after_a_reboot,
