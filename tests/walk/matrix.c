@@ -14,6 +14,7 @@
 #define HOSTS 3U
 #define CASE_TEXT_MAX 512U
 #define WRONG_MAX 20U
+#define SAMPLES 4U
 
 /* What is under way when the daemon dies: comes to its end before the next one starts, hangs until that has come up, or dies
  * with it, nothing more being done. */
@@ -47,21 +48,29 @@ static void must(int r) {
 
 /* --- The verbs. Four devices in two groups: one of two functions, one behind a bridge. */
 
+static int ask(Manager *manager, Verb verb, Request *request, int *lease_fd, Refusal *refusal, Operation **ret) {
+        if (verb == VERB_ASSIGN)
+                return manager_assign(manager, request, lease_fd, refusal, ret);
+        if (verb == VERB_RESERVE)
+                return manager_reserve(manager, request, refusal, ret);
+        if (verb == VERB_UNRESERVE)
+                return manager_unreserve(manager, request, refusal, ret);
+        return manager_release(manager, request, refusal, ret);
+}
+
 static void begin(Stage *stage, Verb verb, const char *owner, const char *a, const char *b, int *lease_fd) {
         _cleanup_(request_done) Request request = { .verb = verb };
         _cleanup_(refusal_done) Refusal refusal = {};
         int none = -EBADF, r;
         Operation *operation;
 
-        must(string_copy(owner, &request.owner));
+        if (owner)
+                must(string_copy(owner, &request.owner));
         if (a)
                 must(strv_append(&request.targets, a));
         if (b)
                 must(strv_append(&request.targets, b));
-        if (verb == VERB_ASSIGN)
-                r = manager_assign(stage->world->manager, &request, lease_fd ?: &none, &refusal, &operation);
-        else
-                r = manager_release(stage->world->manager, &request, &refusal, &operation);
+        r = ask(stage->world->manager, verb, &request, lease_fd ?: &none, &refusal, &operation);
         if (!stage->world->is_dead && (r < 0 || !operation))
                 world_wrong(stage->world, "%s is not begun: %s", verb_to_string(verb), refusal.message ?: strerror(-r));
 }
@@ -123,10 +132,26 @@ static void assign_twice(Stage *stage) {
         begin(stage, VERB_ASSIGN, "vm:a", "0000:04:01.0", NULL, NULL);
 }
 
+static void reserve(Stage *stage) {
+        begin(stage, VERB_RESERVE, NULL, "0000:02:00.0", "0000:04:01.0", NULL);
+}
+
+static void unreserve(Stage *stage) {
+        begin(stage, VERB_UNRESERVE, NULL, "0000:02:00.1", "0000:04:01.0", NULL);
+}
+
+static void reserve_and_assign(Stage *stage) {
+        reserve(stage);
+        world_settle(stage->world);
+        assign(stage);
+}
+
+/* samples: of so many moments of its first death one is tried with every moment of the recovery's. */
 static const struct {
         const char *name;
         void (*prepare)(Stage *stage);
         void (*act)(Stage *stage);
+        unsigned samples;
 } verbs[] = {
         { "assign", NULL, assign },
         { "release", assign, release },
@@ -135,6 +160,10 @@ static const struct {
         { "assign, another waits", NULL, assign_and_wait },
         { "assign, cancelled", NULL, assign_and_cancel },
         { "end of a lease", assign_with_lease, end_lease },
+        { "reserve", NULL, reserve, SAMPLES },
+        { "unreserve", reserve, unreserve, SAMPLES },
+        { "assign on top of a reservation", reserve, assign, SAMPLES },
+        { "release back to the reservation", reserve_and_assign, release, SAMPLES },
 };
 
 /* --- A case. */
@@ -184,6 +213,11 @@ static void end_case(Stage *stage) {
         world_settle(world);
         while (rules_n_open(&stage->rules) > 0 && !world->wrong) {
                 begin(stage, VERB_RELEASE, rules_pick_hold(&stage->rules, 0)->owner, NULL, NULL, NULL);
+                let_go_all(world);
+        }
+        rules_check(&stage->rules, /* at_rest= */ true);
+        for (const WorldDevice *device; !world->wrong && (device = rules_pick_reserved(&stage->rules, 0));) {
+                begin(stage, VERB_UNRESERVE, NULL, device->shape.address, NULL, NULL);
                 let_go_all(world);
         }
         if (!world->wrong)
@@ -282,7 +316,7 @@ static void run_verb(World *world, unsigned verb, unsigned host, Sum *sum) {
                         if (!case_is_wrong(world, &c, sum) && end == CASE_NO_DEATH)
                                 return;
                         sum->n_cases++;
-                        if (host == 0)
+                        if (host == 0 && moment % (verbs[verb].samples ?: 1) == 0)
                                 run_recoveries(world, c, sum);
                         if (sum->n_wrong > WRONG_MAX)
                                 return;
@@ -317,7 +351,8 @@ int matrix_run(unsigned n_jobs, bool verbose) {
         while (wait(&status) > 0)
                 died = died || status != 0;
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                printf("%s: up to %u moments\n", verbs[i].name, sum->moments[i]);
+                printf(verbs[i].samples ? "%s: up to %u moments, each %uth with deaths of the recovery\n" : "%s: up to %u moments\n", verbs[i].name,
+                       sum->moments[i], verbs[i].samples);
         printf("%u cases, and %u with a death of the recovery, %u violations%s, %.1f s\n", sum->n_cases, sum->n_recovery_cases, sum->n_wrong,
                died ? ", and the test itself died" : "", (double) (clock_real_usec() - began) / 1e6);
         if (sum->n_wrong > 0)

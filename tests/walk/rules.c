@@ -7,11 +7,17 @@
 #include "base/strutil.h"
 #include "db/internal.h"
 
+#define OPEN_MAX 64U
+
 /* --- Rows, as a reader beside the daemon sees them: what is committed. */
 
 enum {
         ISSUED_STEP,
         OPEN_ASSIGNMENTS,
+        OPEN_RESERVATIONS,
+        RESERVATION,
+        RESERVATION_DEVICES,
+        RESERVATION_END_REASONS,
         ASSIGNMENT,
         ASSIGNMENT_DEVICES,
         OPERATION_END,
@@ -29,9 +35,15 @@ enum {
 static const char *const sql[_STATEMENT_MAX] = {
         [ISSUED_STEP] = "SELECT s.kind, s.address, coalesce(s.value, ''), o.finished_usec, o.verb FROM operations o JOIN steps s ON s.operation = o.id"
                         " WHERE o.worker_pid = ? AND s.sequence = ? AND s.state = 'issued'",
-        [OPEN_ASSIGNMENTS] = "SELECT id, state FROM assignments WHERE ended_usec IS NULL ORDER BY id",
-        [ASSIGNMENT] = "SELECT owner, caller_uid, lease FROM assignments WHERE id = ?",
-        [ASSIGNMENT_DEVICES] = "SELECT address, coalesce(driver, ''), coalesce(driver_override, '') FROM assignment_devices WHERE assignment = ?",
+        [OPEN_ASSIGNMENTS] = "SELECT id, state, boot FROM assignments WHERE ended_usec IS NULL ORDER BY id",
+        [OPEN_RESERVATIONS] = "SELECT id, state, boot FROM reservations WHERE ended_usec IS NULL ORDER BY id",
+        [RESERVATION] = "SELECT '', caller_uid, 0, boot FROM reservations WHERE id = ?",
+        [RESERVATION_DEVICES] = "SELECT address, coalesce(driver, ''), coalesce(driver_override, ''), group_number FROM reservation_devices"
+                                " WHERE reservation = ?",
+        [RESERVATION_END_REASONS] = "SELECT coalesce(end_reason, '') FROM reservations WHERE id = ?",
+        [ASSIGNMENT] = "SELECT owner, caller_uid, lease, boot FROM assignments WHERE id = ?",
+        [ASSIGNMENT_DEVICES] = "SELECT address, coalesce(driver, ''), coalesce(driver_override, ''), group_number FROM assignment_devices"
+                               " WHERE assignment = ?",
         [OPERATION_END] = "SELECT state, finished_usec, (SELECT count(*) FROM audit a WHERE a.operation = o.id AND a.outcome = o.state)"
                           " FROM operations o WHERE id = ?",
         [END_REASONS] = "SELECT coalesce((SELECT end_reason FROM assignments WHERE id = ?1), '') ||"
@@ -43,7 +55,8 @@ static const char *const sql[_STATEMENT_MAX] = {
                              " WHERE q.ended_usec IS NULL AND d.group_number = ?",
         [N_HELD] = "SELECT count(*) FROM assignment_devices WHERE held = 1",
         [WORKER_DEVICES] = "SELECT s.address FROM operations o JOIN steps s ON s.operation = o.id WHERE o.worker_pid = ?",
-        [NOT_ENDED] = "SELECT (SELECT count(*) FROM operations WHERE finished_usec IS NULL), (SELECT count(*) FROM assignments WHERE ended_usec IS NULL)",
+        [NOT_ENDED] = "SELECT (SELECT count(*) FROM operations WHERE finished_usec IS NULL), (SELECT count(*) FROM assignments WHERE ended_usec IS NULL),"
+                      " (SELECT count(*) FROM reservations WHERE ended_usec IS NULL)",
         [TRAIL] = "SELECT o.id, count(a.id) FROM operations o LEFT JOIN audit a ON a.operation = o.id GROUP BY o.id HAVING count(a.id) <> 1",
 };
 
@@ -86,37 +99,67 @@ static uint32_t bit_of(const Rules *rules, const WorldDevice *device) {
 
 /* --- Holds. */
 
-Hold *rules_find_hold(Rules *rules, int64_t id) {
+static Hold *find_hold(Rules *rules, bool is_reservation, int64_t id) {
         for (size_t i = 0; i < rules->n_holds; i++)
-                if (rules->holds[i].id == id)
+                if (rules->holds[i].id == id && rules->holds[i].is_reservation == is_reservation)
                         return &rules->holds[i];
         return NULL;
 }
 
-size_t rules_n_open(const Rules *rules) {
+Hold *rules_find_hold(Rules *rules, int64_t id) {
+        return find_hold(rules, /* is_reservation= */ false, id);
+}
+
+static size_t count_open(const Rules *rules, bool is_reservation) {
         size_t n = 0;
 
         for (size_t i = 0; i < rules->n_holds; i++)
-                n += !rules->holds[i].is_over;
+                n += !rules->holds[i].is_over && rules->holds[i].is_reservation == is_reservation;
         return n;
 }
 
-Hold *rules_pick_hold(Rules *rules, uint64_t n) {
-        size_t open = rules_n_open(rules);
+static Hold *pick_open(Rules *rules, bool is_reservation, uint64_t n) {
+        size_t open = count_open(rules, is_reservation);
 
         if (open == 0)
                 return NULL;
         n %= open;
         for (size_t i = 0;; i++)
-                if (!rules->holds[i].is_over && n-- == 0)
+                if (!rules->holds[i].is_over && rules->holds[i].is_reservation == is_reservation && n-- == 0)
                         return &rules->holds[i];
 }
 
-static Hold *hold_of(Rules *rules, const WorldDevice *device) {
+size_t rules_n_open(const Rules *rules) {
+        return count_open(rules, /* is_reservation= */ false);
+}
+
+Hold *rules_pick_hold(Rules *rules, uint64_t n) {
+        return pick_open(rules, /* is_reservation= */ false, n);
+}
+
+WorldDevice *rules_pick_reserved(Rules *rules, uint64_t n) {
+        const Hold *hold = pick_open(rules, /* is_reservation= */ true, n);
+
+        for (size_t i = 0; hold && i < rules->world->n_devices; i++)
+                if (hold->devices & (UINT32_C(1) << i))
+                        return &rules->world->devices[i];
+        return NULL;
+}
+
+static Hold *hold_of_kind(Rules *rules, const WorldDevice *device, bool is_reservation) {
         for (size_t i = 0; i < rules->n_holds; i++)
-                if (!rules->holds[i].is_over && (rules->holds[i].devices & bit_of(rules, device)))
+                if (!rules->holds[i].is_over && rules->holds[i].is_reservation == is_reservation && (rules->holds[i].devices & bit_of(rules, device)))
                         return &rules->holds[i];
         return NULL;
+}
+
+/* What lies on top. */
+static Hold *hold_of(Rules *rules, const WorldDevice *device) {
+        return hold_of_kind(rules, device, /* is_reservation= */ false) ?: hold_of_kind(rules, device, /* is_reservation= */ true);
+}
+
+static const char *kind_name(const Hold *hold) {
+        return hold->is_reservation ? "reservation" : "assignment";
 }
 
 void hold_close_fds(Hold *hold) {
@@ -127,10 +170,9 @@ void hold_close_fds(Hold *hold) {
 }
 
 void rules_note_foreign(Rules *rules, const WorldDevice *device) {
-        Hold *hold = hold_of(rules, device);
-
-        if (hold)
-                hold->foreign |= bit_of(rules, device);
+        for (size_t i = 0; i < rules->n_holds; i++)
+                if (!rules->holds[i].is_over && (rules->holds[i].devices & bit_of(rules, device)))
+                        rules->holds[i].foreign |= bit_of(rules, device);
 }
 
 static bool operation_gives_back(Rules *rules, const Operation *operation, const Hold *hold) {
@@ -148,11 +190,13 @@ void rules_forget_spoiled(Rules *rules, const Operation *operation) {
 
 /* With what is in the same group: no member may go to its host driver while another is still usable. */
 static void spoil(Rules *rules, const WorldDevice *device) {
-        Hold *hold = hold_of(rules, device);
+        for (size_t k = 0; k < rules->n_holds; k++) {
+                Hold *hold = &rules->holds[k];
 
-        for (size_t i = 0; hold && i < rules->world->n_devices; i++)
-                if (rules->world->devices[i].shape.group == device->shape.group)
-                        hold->spoiled |= UINT32_C(1) << i;
+                for (size_t i = 0; !hold->is_over && (hold->devices & bit_of(rules, device)) && i < rules->world->n_devices; i++)
+                        if (rules->world->devices[i].shape.group == device->shape.group)
+                                hold->spoiled |= UINT32_C(1) << i;
+        }
 }
 
 static void note_incomplete(Rules *rules, const WorldWorker *worker, bool spoils) {
@@ -160,11 +204,11 @@ static void note_incomplete(Rules *rules, const WorldWorker *worker, bool spoils
 
         while (next(s)) {
                 const WorldDevice *device = device_named(rules, text(s, 0));
-                Hold *hold = device ? hold_of(rules, device) : NULL;
 
-                if (hold)
-                        hold->is_incomplete = true;
-                if (hold && spoils)
+                for (size_t i = 0; device && i < rules->n_holds; i++)
+                        if (!rules->holds[i].is_over && (rules->holds[i].devices & bit_of(rules, device)))
+                                rules->holds[i].is_incomplete = true;
+                if (device && spoils)
                         spoil(rules, device);
         }
 }
@@ -173,11 +217,31 @@ void rules_note_spoiled(Rules *rules, const WorldWorker *worker) {
         note_incomplete(rules, worker, /* spoils= */ true);
 }
 
-bool rules_group_is_held(Rules *rules, uint32_t group) {
+static bool group_has_hold(Rules *rules, uint32_t group, bool is_reservation) {
         for (size_t i = 0; i < rules->world->n_devices; i++)
-                if (rules->world->devices[i].shape.group == group && hold_of(rules, &rules->world->devices[i]))
+                if (rules->world->devices[i].shape.group == group && hold_of_kind(rules, &rules->world->devices[i], is_reservation))
                         return true;
         return false;
+}
+
+bool rules_group_is_held(Rules *rules, uint32_t group) {
+        return group_has_hold(rules, group, /* is_reservation= */ false);
+}
+
+bool rules_group_is_reserved(Rules *rules, uint32_t group) {
+        return group_has_hold(rules, group, /* is_reservation= */ true);
+}
+
+bool rules_reservation_is_whole(Rules *rules, uint32_t group) {
+        for (size_t i = 0; i < rules->world->n_devices; i++) {
+                const WorldDevice *device = &rules->world->devices[i];
+                const Hold *hold = hold_of_kind(rules, device, /* is_reservation= */ true);
+
+                if (device->shape.group == group && device_is_endpoint(device) && hold &&
+                    (!device->present || device->generation != hold->generations[i]))
+                        return false;
+        }
+        return true;
 }
 
 static bool has_row(Rules *rules, unsigned statement, int64_t a) {
@@ -197,44 +261,87 @@ bool rules_group_is_closed(Rules *rules, uint32_t group) {
 }
 
 /* What is recorded must be what is there in this moment. */
-static void begin_hold(Rules *rules, int64_t id) {
+static void begin_device(Rules *rules, Hold *hold, WorldDevice *device, const char *driver, const char *override) {
+        World *world = rules->world;
+        WorldPlace place = world_place(world, device);
+
+        if (device->present && (!string_equal(place.driver, driver) || !string_equal(place.override, override)))
+                world_wrong(world, "rule 5: %s is recorded as on '%s', override '%s', and is on '%s', '%s'", device->shape.address, driver, override,
+                            place.driver, place.override);
+        hold->before[index_of(rules, device)] = place;
+        hold->generations[index_of(rules, device)] = device->generation;
+}
+
+/* A group can be assigned where it is reserved, but not the other way round. */
+static bool is_somebodys(Rules *rules, const WorldDevice *device, bool is_reservation) {
+        return is_reservation ? hold_of(rules, device) : hold_of_kind(rules, device, false);
+}
+
+static void begin_hold(Rules *rules, bool is_reservation, int64_t id) {
         World *world = rules->world;
         Hold *holds = reallocarray(rules->holds, rules->n_holds + 1, sizeof(Hold)), *hold;
+        uint32_t devices = 0;
         sqlite3_stmt *s;
 
         if (!holds)
                 abort();
         rules->holds = holds;
         hold = &holds[rules->n_holds++];
-        *hold = (Hold) { .id = id, .boot = world->boot };
-        s = ask(rules, ASSIGNMENT, id, 0);
+        *hold = (Hold) { .is_reservation = is_reservation, .id = id, .boot = world->boot };
+        s = ask(rules, is_reservation ? RESERVATION : ASSIGNMENT, id, 0);
         if (next(s)) {
                 (void) snprintf(hold->owner, sizeof(hold->owner), "%s", text(s, 0));
                 hold->uid = (uid_t) sqlite3_column_int64(s, 1);
                 hold->has_lease = sqlite3_column_int(s, 2);
+                hold->boot_row = sqlite3_column_int64(s, 3);
         }
         (void) sqlite3_reset(s);
-        s = ask(rules, ASSIGNMENT_DEVICES, id, 0);
+        s = ask(rules, is_reservation ? RESERVATION_DEVICES : ASSIGNMENT_DEVICES, id, 0);
         while (next(s)) {
                 WorldDevice *device = device_named(rules, text(s, 0));
-                WorldPlace place = device ? world_place(world, device) : (WorldPlace) {};
 
-                if (!device || hold_of(rules, device)) {
-                        world_wrong(world, "rule 1: assignment %" PRIi64 " is of %s, which is nobody's to give", id, text(s, 0));
+                if (!device || is_somebodys(rules, device, is_reservation)) {
+                        world_wrong(world, "rule 1: %s %" PRIi64 " is of %s, which is nobody's to give", kind_name(hold), id, text(s, 0));
                         continue;
                 }
-                if (device->present && (!string_equal(place.driver, text(s, 1)) || !string_equal(place.override, text(s, 2))))
-                        world_wrong(world, "rule 5: %s is recorded as on '%s', override '%s', and is on '%s', '%s'", text(s, 0), text(s, 1), text(s, 2),
-                                    place.driver, place.override);
-                hold->before[index_of(rules, device)] = place;
-                hold->generations[index_of(rules, device)] = device->generation;
+                begin_device(rules, hold, device, text(s, 1), text(s, 2));
+                devices |= bit_of(rules, device);
         }
-        s = ask(rules, ASSIGNMENT_DEVICES, id, 0);
+        hold->devices = devices;
+}
+
+/* In another boot: what a driver of the host has is recorded anew, and what no driver or the VFIO driver has stays recorded. */
+static void renew_device(Rules *rules, Hold *hold, WorldDevice *device, const char *driver, const char *override) {
+        World *world = rules->world;
+        WorldPlace place = world_place(world, device), recorded = {};
+        size_t i = index_of(rules, device);
+
+        (void) snprintf(recorded.driver, sizeof(recorded.driver), "%s", driver);
+        (void) snprintf(recorded.override, sizeof(recorded.override), "%s", override);
+        if (place.driver[0] != '\0' && !string_equal(place.driver, VFIO) && !string_equal(driver, place.driver))
+                world_wrong(world, "rule 5: reservation %" PRIi64 " is renewed with %s on '%s', and it is on '%s'", hold->id, device->shape.address, driver,
+                            place.driver);
+        if (!string_equal(place.override, VFIO) && !string_equal(override, place.override))
+                world_wrong(world, "rule 5: reservation %" PRIi64 " is renewed with the override of %s '%s', and it is '%s'", hold->id,
+                            device->shape.address, override, place.override);
+        hold->before[i] = recorded;
+        hold->generations[i] = device->generation;
+        hold->devices |= UINT32_C(1) << i;
+        hold->foreign &= ~(UINT32_C(1) << i);
+}
+
+static void renew_hold(Rules *rules, Hold *hold, int64_t boot_row) {
+        sqlite3_stmt *s = ask(rules, RESERVATION_DEVICES, hold->id, 0);
+
+        hold->boot = rules->world->boot;
+        hold->boot_row = boot_row;
+        hold->is_incomplete = false;
+        hold->spoiled = 0;
         while (next(s)) {
                 WorldDevice *device = device_named(rules, text(s, 0));
 
-                if (device)
-                        hold->devices |= bit_of(rules, device);
+                if (device && device->present && sqlite3_column_type(s, 3) != SQLITE_NULL)
+                        renew_device(rules, hold, device, text(s, 1), text(s, 2));
         }
 }
 
@@ -244,7 +351,8 @@ static void extend_holds(Rules *rules) {
         sqlite3_stmt *s;
 
         for (size_t i = 0; i < rules->n_holds; i++)
-                n += rules->holds[i].is_over ? 0 : (size_t) __builtin_popcount(rules->holds[i].devices);
+                if (!rules->holds[i].is_over && !rules->holds[i].is_reservation)
+                        n += (size_t) __builtin_popcount(rules->holds[i].devices);
         s = ask(rules, N_HELD, 0, 0);
         if (next(s) && (size_t) sqlite3_column_int64(s, 0) == n) {
                 (void) sqlite3_reset(s);
@@ -254,6 +362,8 @@ static void extend_holds(Rules *rules) {
         for (size_t i = 0; i < rules->n_holds; i++) {
                 Hold *hold = &rules->holds[i];
 
+                if (hold->is_reservation)
+                        continue;
                 s = ask(rules, ASSIGNMENT_DEVICES, hold->id, 0);
                 while (!hold->is_over && next(s)) {
                         WorldDevice *device = device_named(rules, text(s, 0));
@@ -270,7 +380,7 @@ static void extend_holds(Rules *rules) {
 }
 
 static bool is_reported(Rules *rules, const Hold *hold, const char *address) {
-        sqlite3_stmt *s = ask(rules, END_REASONS, hold->id, 0);
+        sqlite3_stmt *s = ask(rules, hold->is_reservation ? RESERVATION_END_REASONS : END_REASONS, hold->id, 0);
         bool is_there = next(s) && strstr(text(s, 0), address);
 
         (void) sqlite3_reset(s);
@@ -292,33 +402,54 @@ static void end_hold(Rules *rules, Hold *hold) {
                 if (place_equal(&now, &hold->before[i]))
                         continue;
                 if (!((hold->foreign | hold->spoiled) & (UINT32_C(1) << i)))
-                        world_wrong(world, "rule 5: assignment %" PRIi64 " is over, %s was on '%s', override '%s', and is on '%s', '%s'", hold->id,
+                        world_wrong(world, "rule 5: %s %" PRIi64 " is over, %s was on '%s', override '%s', and is on '%s', '%s'", kind_name(hold), hold->id,
                                     device->shape.address, hold->before[i].driver, hold->before[i].override, now.driver, now.override);
                 else if (!is_reported(rules, hold, device->shape.address))
-                        world_wrong(world, "rule 5: assignment %" PRIi64 " is over, and nobody says that %s differs", hold->id, device->shape.address);
+                        world_wrong(world, "rule 5: %s %" PRIi64 " is over, and nobody says that %s differs", kind_name(hold), hold->id, device->shape.address);
         }
+}
+
+typedef struct OpenRow {
+        int64_t id, boot_row;
+} OpenRow;
+
+static size_t read_open(Rules *rules, bool is_reservation, OpenRow rows[static OPEN_MAX]) {
+        sqlite3_stmt *s = ask(rules, is_reservation ? OPEN_RESERVATIONS : OPEN_ASSIGNMENTS, 0, 0);
+        size_t n = 0;
+
+        while (next(s))
+                if (n < OPEN_MAX)
+                        rows[n++] = (OpenRow) { .id = sqlite3_column_int64(s, 0), .boot_row = sqlite3_column_int64(s, 2) };
+        return n;
+}
+
+static void follow_rows(Rules *rules, bool is_reservation) {
+        OpenRow rows[OPEN_MAX];
+        size_t n = read_open(rules, is_reservation, rows);
+
+        for (size_t i = 0; i < rules->n_holds; i++) {
+                Hold *hold = &rules->holds[i];
+                const OpenRow *row = NULL;
+
+                for (size_t k = 0; k < n && !row; k++)
+                        row = rows[k].id == hold->id ? &rows[k] : NULL;
+                if (hold->is_reservation != is_reservation || hold->is_over)
+                        continue;
+                if (!row)
+                        end_hold(rules, hold);
+                else if (row->boot_row != hold->boot_row)
+                        renew_hold(rules, hold, row->boot_row);
+        }
+        for (size_t k = 0; k < n; k++)
+                if (!find_hold(rules, is_reservation, rows[k].id))
+                        begin_hold(rules, is_reservation, rows[k].id);
 }
 
 static void after_commit(void *userdata) {
         Rules *rules = userdata;
-        int64_t open[64];
-        size_t n = 0;
-        sqlite3_stmt *s = ask(rules, OPEN_ASSIGNMENTS, 0, 0);
 
-        while (next(s))
-                if (n < ELEMENTSOF(open))
-                        open[n++] = sqlite3_column_int64(s, 0);
-        for (size_t i = 0; i < rules->n_holds; i++) {
-                bool is_open = false;
-
-                for (size_t k = 0; k < n && !is_open; k++)
-                        is_open = open[k] == rules->holds[i].id;
-                if (!is_open && !rules->holds[i].is_over)
-                        end_hold(rules, &rules->holds[i]);
-        }
-        for (size_t k = 0; k < n; k++)
-                if (!rules_find_hold(rules, open[k]))
-                        begin_hold(rules, open[k]);
+        follow_rows(rules, /* is_reservation= */ false);
+        follow_rows(rules, /* is_reservation= */ true);
         extend_holds(rules);
 }
 
@@ -414,7 +545,8 @@ static void after_write(void *userdata, const WorldWorker *worker, const WorldSt
         if (!device || !step->is_injected || worker->fd < 0)
                 return;
         spoil(rules, device);
-        note_incomplete(rules, worker, /* spoils= */ false);
+        /* Of a release that no owner is left of (the device is gone by then), nothing goes on. */
+        note_incomplete(rules, worker, /* spoils= */ step->request.action == WORKER_UNBIND);
 }
 
 /* Rule 4: before anybody hears of the end. */
@@ -452,8 +584,74 @@ static void check_table(Rules *rules) {
                 world_wrong(rules->world, "rule 4: %zu assignments in memory, %zu in the rows", table->n_items, n);
 }
 
+static void check_reservation_table(Rules *rules) {
+        const ReservationTable *table = &rules->world->manager->reservations;
+        sqlite3_stmt *s = ask(rules, OPEN_RESERVATIONS, 0, 0);
+        size_t n = 0;
+
+        while (next(s)) {
+                const Reservation *reservation = reservation_table_find(table, (uint64_t) sqlite3_column_int64(s, 0));
+
+                n++;
+                if (!reservation || !string_equal(reservation_state_to_string(reservation->state), text(s, 1)))
+                        world_wrong(rules->world, "rule 4: reservation %lld is %s by its row, and %s in memory", sqlite3_column_int64(s, 0), text(s, 1),
+                                    reservation ? reservation_state_to_string(reservation->state) : "not there");
+        }
+        if (n != table->n_items)
+                world_wrong(rules->world, "rule 4: %zu reservations in memory, %zu in the rows", table->n_items, n);
+}
+
+/* A device that is the same as when it was taken, or taken anew, and that nobody else has acted on. */
+static bool is_as_taken(const World *world, const Hold *hold, size_t i) {
+        const WorldDevice *device = &world->devices[i];
+
+        return (hold->devices & ~hold->foreign & (UINT32_C(1) << i)) && device->present && device->generation == hold->generations[i];
+}
+
+static bool reservation_is_busy(Rules *rules, const Hold *hold) {
+        for (size_t i = 0; i < rules->world->n_devices; i++)
+                if ((hold->devices & (UINT32_C(1) << i)) && rules_group_is_busy(rules, rules->world->devices[i].shape.group))
+                        return true;
+        return false;
+}
+
+static bool reservation_is_closed(Rules *rules, const Hold *hold) {
+        for (size_t i = 0; i < rules->world->n_devices; i++)
+                if ((hold->devices & (UINT32_C(1) << i)) && rules_group_is_closed(rules, rules->world->devices[i].shape.group))
+                        return true;
+        return false;
+}
+
+/* Rule 8. Of one that has not been renewed yet it must be known why: it is busy, closed, or none of its devices is the same. */
+static bool reservation_is_in_kernel(Rules *rules, const Hold *hold, const Reservation *reservation, bool at_rest) {
+        bool any = false;
+
+        for (size_t i = 0; i < rules->world->n_devices; i++)
+                any = any || is_as_taken(rules->world, hold, i);
+        if (at_rest && any && hold->boot != rules->world->boot && !reservation_is_closed(rules, hold))
+                world_wrong(rules->world, "rule 8: reservation %" PRIi64 " is not renewed in this boot", hold->id);
+        return reservation->of_this_boot && !reservation->to_renew;
+}
+
+static void check_reservation(Rules *rules, const Hold *hold, bool at_rest) {
+        World *world = rules->world;
+        const Reservation *reservation = reservation_table_find(&world->manager->reservations, (uint64_t) hold->id);
+
+        if (!world->is_ready || !reservation || reservation->state != RESERVATION_ACTIVE || hold->is_incomplete || reservation_is_busy(rules, hold) ||
+            !reservation_is_in_kernel(rules, hold, reservation, at_rest))
+                return;
+        for (size_t i = 0; i < world->n_devices; i++) {
+                const WorldDevice *device = &world->devices[i];
+                WorldPlace place = is_as_taken(world, hold, i) ? world_place(world, device) : (WorldPlace) { VFIO, VFIO };
+
+                if (!string_equal(place.driver, VFIO) || !string_equal(place.override, VFIO))
+                        world_wrong(world, "rule 8: reservation %" PRIi64 " has %s, which is on '%s', override '%s'", hold->id, device->shape.address,
+                                    place.driver, place.override);
+        }
+}
+
 /* Rule 2. A release that the kernel refused in the middle leaves its owner what had not left before: it must be released again. */
-static void check_hold(Rules *rules, const Hold *hold) {
+static void check_assignment(Rules *rules, const Hold *hold) {
         World *world = rules->world;
         const Assignment *assignment = manager_find_assignment(world->manager, (uint64_t) hold->id);
 
@@ -463,8 +661,7 @@ static void check_hold(Rules *rules, const Hold *hold) {
                 const WorldDevice *device = &world->devices[i];
                 WorldPlace place;
 
-                if (!(hold->devices & ~hold->foreign & (UINT32_C(1) << i)) || !device->present ||
-                    device->generation != hold->generations[i])
+                if (!is_as_taken(world, hold, i))
                         continue;
                 place = world_place(world, device);
                 if (!string_equal(place.driver, VFIO) || !string_equal(place.override, VFIO))
@@ -528,20 +725,25 @@ void rules_check(Rules *rules, bool at_rest) {
         if (!world->manager || world->is_dead)
                 return;
         check_table(rules);
+        check_reservation_table(rules);
         check_pairs(rules);
         if (at_rest)
                 check_progress(rules);
         for (size_t i = 0; i < rules->n_holds; i++)
-                if (!rules->holds[i].is_over)
-                        check_hold(rules, &rules->holds[i]);
+                if (rules->holds[i].is_over)
+                        continue;
+                else if (rules->holds[i].is_reservation)
+                        check_reservation(rules, &rules->holds[i], at_rest);
+                else
+                        check_assignment(rules, &rules->holds[i]);
 }
 
 void rules_check_end(Rules *rules) {
         sqlite3_stmt *s = ask(rules, NOT_ENDED, 0, 0);
 
-        if (!next(s) || sqlite3_column_int(s, 0) != 0 || sqlite3_column_int(s, 1) != 0)
-                world_wrong(rules->world, "rule 2: in the end %d operations and %d assignments have not ended", sqlite3_column_int(s, 0),
-                            sqlite3_column_int(s, 1));
+        if (!next(s) || sqlite3_column_int(s, 0) != 0 || sqlite3_column_int(s, 1) != 0 || sqlite3_column_int(s, 2) != 0)
+                world_wrong(rules->world, "rule 2: in the end %d operations, %d assignments and %d reservations have not ended",
+                            sqlite3_column_int(s, 0), sqlite3_column_int(s, 1), sqlite3_column_int(s, 2));
         (void) sqlite3_reset(s);
         s = ask(rules, TRAIL, 0, 0);
         if (next(s))

@@ -11,15 +11,19 @@
  *   4  each write has its committed row, in an operation that has not ended; each end has its row and its line in the trail
  *   5  what was given back is as it was, or it is said what differs
  *   6  an operation waits for somebody, or goes on
- *   7  a daemon's end and start change nothing: every write is one of rule 4 */
+ *   7  a daemon's end and start change nothing: every write is one of rule 4
+ *   8  what is reserved, and nobody is at work on, is on its VFIO driver under its override, whether assigned or not, in every boot */
 
 #include "tests/walk/world.h"
 
 #define WORLD_DEVICES_MAX 16U
 
-/* One owner's hold, from the row's commit to the commit of its end. */
+/* An assignment or a reservation, from the row's commit to the commit of its end. A device can be of one of each: then the assignment
+ * lies on top, and goes back to the reservation. */
 typedef struct Hold {
-        int64_t id; /* of the assignment */
+        bool is_reservation;
+        int64_t id;
+        int64_t boot_row; /* of a reservation: another one is another renewal */
         char owner[WORLD_NAME_MAX];
         uid_t uid;
         unsigned boot;
@@ -38,7 +42,7 @@ typedef struct Hold {
 typedef struct Rules {
         World *world;
         sqlite3 *reader;
-        sqlite3_stmt *statements[16];
+        sqlite3_stmt *statements[24];
         size_t n_statements;
         Hold *holds;
         size_t n_holds;
@@ -64,12 +68,19 @@ void rules_forget_spoiled(Rules *rules, const Operation *operation);
 /* The process that had asked for a step of it died. */
 void rules_note_spoiled(Rules *rules, const WorldWorker *worker);
 
+/* Of assignments, */
 Hold *rules_find_hold(Rules *rules, int64_t id);
 size_t rules_n_open(const Rules *rules);
 Hold *rules_pick_hold(Rules *rules, uint64_t n); /* of those that are not over; NULL: none */
 
-/* Whether a hold has the group; whether an operation that has not ended has it or waits for it. */
+/* and a device of a reservation that is not over; NULL: none. */
+WorldDevice *rules_pick_reserved(Rules *rules, uint64_t n);
+
+/* Whether an assignment has the group; a reservation; one of the same devices as now; whether an operation that has not ended has it
+ * or waits for it. */
 bool rules_group_is_held(Rules *rules, uint32_t group);
+bool rules_group_is_reserved(Rules *rules, uint32_t group);
+bool rules_reservation_is_whole(Rules *rules, uint32_t group);
 bool rules_group_is_busy(Rules *rules, uint32_t group);
 bool rules_group_is_closed(Rules *rules, uint32_t group); /* by a quarantine */
 

@@ -176,6 +176,61 @@ static void act_release_one(Walk *walk) {
         hear_answer(walk, "release of one", false, /* expectation_holds= */ false, r, &refusal, operation);
 }
 
+/* What is reserved already stays so; a device that came since in the place of a reserved one keeps the answer open. */
+static bool add_groups_to_reserve(Walk *walk, Request *request, bool *ret_expectation_holds) {
+        bool can_be_had = add_targets(walk, request, ret_expectation_holds);
+
+        for (size_t i = 0; request->targets[i]; i++) {
+                const WorldDevice *device = NULL;
+
+                for (size_t k = 0; k < walk->world->n_devices; k++)
+                        if (string_equal(walk->world->devices[k].shape.address, request->targets[i]))
+                                device = &walk->world->devices[k];
+                *ret_expectation_holds = *ret_expectation_holds && device && rules_reservation_is_whole(&walk->rules, device->shape.group);
+        }
+        return can_be_had;
+}
+
+static void act_reserve(Walk *walk) {
+        _cleanup_(request_done) Request request = { .verb = VERB_RESERVE };
+        Operation *operation = NULL;
+        bool expected, expectation_holds;
+        Refusal refusal = {};
+        int r;
+
+        if (!clients_reach_it(walk))
+                return;
+        expected = add_groups_to_reserve(walk, &request, &expectation_holds);
+        r = manager_reserve(walk->world->manager, &request, &refusal, &operation);
+        hear_answer(walk, "reserve", expected, expectation_holds && walk->world->is_settled, r, &refusal, operation);
+}
+
+static void unreserve_device(Walk *walk, const WorldDevice *device) {
+        _cleanup_(request_done) Request request = { .verb = VERB_UNRESERVE };
+        uint32_t group = device->shape.group;
+        bool expected = rules_group_is_reserved(&walk->rules, group) && !rules_group_is_held(&walk->rules, group);
+        bool expectation_holds = walk->world->is_settled && !rules_group_is_busy(&walk->rules, group) && rules_reservation_is_whole(&walk->rules, group);
+        Operation *operation = NULL;
+        Refusal refusal = {};
+        int r;
+
+        must(strv_append(&request.targets, device->shape.address));
+        world_tell(walk->world, "  of %s", device->shape.address);
+        request.wait = draw(walk) % 2 == 0;
+        r = manager_unreserve(walk->world->manager, &request, &refusal, &operation);
+        if (operation && !walk->world->is_dead)
+                rules_forget_spoiled(&walk->rules, operation);
+        hear_answer(walk, "unreserve", expected, expectation_holds, r, &refusal, operation);
+}
+
+/* Most ask for what is reserved. */
+static void act_unreserve(Walk *walk) {
+        const WorldDevice *device = draw(walk) % 8 == 0 ? draw_device(walk) : rules_pick_reserved(&walk->rules, draw(walk));
+
+        if (clients_reach_it(walk) && device)
+                unreserve_device(walk, device);
+}
+
 /* The fds reach the client with the reply. */
 static void on_opened(Operation *operation, void *userdata) {
         Walk *walk = userdata;
@@ -397,6 +452,8 @@ static const struct {
         { "open", 6, act_open },
         { "close", 6, act_close },
         { "end a lease", 3, act_end_lease },
+        { "reserve", 7, act_reserve },
+        { "unreserve", 5, act_unreserve },
         { "cancel", 4, act_cancel },
         { "recover", 3, act_recover },
         { "fail", 5, act_fail },
@@ -507,6 +564,10 @@ static void finish(Walk *walk) {
                 world_settle(world);
         }
         rules_check(&walk->rules, /* at_rest= */ true);
+        for (unsigned n = 0; n < 16 && rules_pick_reserved(&walk->rules, 0) && !world->wrong; n++) {
+                unreserve_device(walk, rules_pick_reserved(&walk->rules, n));
+                world_settle(world);
+        }
         if (!world->wrong)
                 rules_check_end(&walk->rules);
 }
