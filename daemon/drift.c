@@ -161,6 +161,8 @@ static int news_quarantine(const Manager *manager, const Keeper *keeper, const D
         if (!drift->isolation_at_stake || find_quarantine(manager, news, drift->group) || !has_records(keeper, drift->group))
                 return 0;
         r = quarantine_new(drift_code_to_string(drift->code), drift->detail, keeper->records, drift->group, &quarantine);
+        if (r >= 0)
+                r = quarantine_add_strangers(quarantine, facts_find_group(manager_facts(manager), drift->group));
         if (r < 0)
                 return r;
         quarantine->assignment = keeper->assignment;

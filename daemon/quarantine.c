@@ -6,6 +6,8 @@
 #include "daemon/records.h"
 #include "db/quarantine.h"
 
+#define VFIO_DRIVER "vfio-pci"
+
 static int make(const char *code, const char *detail, Quarantine **ret) {
         _cleanup_(quarantine_freep) Quarantine *quarantine = calloc(1, sizeof(Quarantine));
         int r;
@@ -34,6 +36,21 @@ int quarantine_new(const char *code, const char *detail, const RecordList *recor
                 return r;
         *ret = TAKE_PTR(quarantine);
         return 0;
+}
+
+int quarantine_add_strangers(Quarantine *quarantine, const Group *group) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && group && i < group->n_devices; i++) {
+                _cleanup_(record_done) DeviceRecord now = {};
+
+                if (group->devices[i]->role != ROLE_ENDPOINT)
+                        continue;
+                r = record_make(group->devices[i], /* wanted= */ false, VFIO_DRIVER, &now);
+                if (r >= 0)
+                        r = record_list_add(&quarantine->records, &now);
+        }
+        return r;
 }
 
 Quarantine *quarantine_free(Quarantine *quarantine) {

@@ -21,6 +21,10 @@ typedef struct Quarantine {
 
 /* Of the members of `group` that have a record. Returns 0 or -ENOMEM. */
 int quarantine_new(const char *code, const char *detail, const RecordList *records, uint32_t group, Quarantine **ret);
+
+/* The endpoints of the group (NULL: does nothing) that have no record become members as they are now: what joined a group keeps it closed
+ * also when the recorded ones are gone. Returns 0 or -ENOMEM. */
+int quarantine_add_strangers(Quarantine *quarantine, const Group *group);
 Quarantine *quarantine_free(Quarantine *quarantine);
 DEFINE_CLEANUP(Quarantine *, quarantine_free)
 

@@ -194,6 +194,26 @@ START_TEST(a_device_that_a_host_driver_was_faster_to_take_closes_the_group_until
 }
 END_TEST
 
+START_TEST(what_joined_keeps_its_group_closed_when_all_others_are_gone) {
+        scene_start();
+        (void) assign("vm:a", "0000:02:00.0");
+        plug("e1000e");
+        await_heard("drift device-joined " JOINED);
+        loop_drain();
+        release("vm:a");
+        unplug(&nic);
+        unplug(&mate);
+        AWAIT(!facts_find_device(manager_facts(daemon_scene.manager), &mate));
+        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_QUARANTINED);
+        request_refused(make_request(VERB_ASSIGN, "vm:b", JOINED, NULL), REFUSAL_QUARANTINED, "quarantined");
+        recover("group:14");
+        assert_driver(&joined, "e1000e");
+        (void) assign("vm:b", JOINED);
+        release("vm:b");
+        assert_driver(&joined, "e1000e");
+}
+END_TEST
+
 START_TEST(a_device_that_joins_in_the_middle_of_an_operation_is_guarded_after_it) {
         _cleanup_close_ int hang = -EBADF;
         Operation *opening;
@@ -317,6 +337,7 @@ DAEMON_SUITE("drift-watch",
              another_device_at_the_address_is_another_device,
              a_device_that_joins_a_held_group_is_guarded_and_given_back_with_it,
              a_device_that_a_host_driver_was_faster_to_take_closes_the_group_until_it_is_recovered,
+             what_joined_keeps_its_group_closed_when_all_others_are_gone,
              a_device_that_joins_in_the_middle_of_an_operation_is_guarded_after_it,
              a_device_that_comes_back_is_guarded_again_under_its_old_record,
              a_guard_that_fails_leaves_the_device_guarded_and_says_so,
