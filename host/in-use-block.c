@@ -39,6 +39,7 @@ static bool has_block(const InUse *in_use, const char *name, const PciAddress *d
 
 int in_use_add_block(InUse *in_use, const char *name, const PciAddress *device) {
         _cleanup_free_ char *name_copy = NULL, *number = NULL, *alias = NULL;
+        const PciAddress of = *device; /* which may be in the array that grows */
         _cleanup_close_ int fd = -EBADF;
         BlockNode *grown;
         int r;
@@ -60,7 +61,7 @@ int in_use_add_block(InUse *in_use, const char *name, const PciAddress *device) 
         grown = reallocarray(in_use->blocks, in_use->n_blocks + 1, sizeof(BlockNode));
         if (!grown)
                 return -ENOMEM;
-        grown[in_use->n_blocks++] = (BlockNode) { TAKE_PTR(name_copy), TAKE_PTR(number), TAKE_PTR(alias), *device };
+        grown[in_use->n_blocks++] = (BlockNode) { TAKE_PTR(name_copy), TAKE_PTR(number), TAKE_PTR(alias), of };
         in_use->blocks = grown;
         return 1;
 }

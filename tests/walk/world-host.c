@@ -59,9 +59,11 @@ bool world_flush_uevents(World *world) {
 
         while (n < world->n_uevents && simk_try_emit(world->root, world->uevents[n].action, &world->uevents[n].address) != -EAGAIN)
                 n++;
+        if (n == 0)
+                return false;
         memmove(world->uevents, world->uevents + n, (world->n_uevents - n) * sizeof(WorldUevent));
         world->n_uevents -= n;
-        return n > 0;
+        return true;
 }
 
 int world_emit(World *world, const char *action, const WorldDevice *device) {
