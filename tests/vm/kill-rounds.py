@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kills the daemon at random moments while clients assign, open and release, and looks after every round whether what the kernel has, what
+"""Kills the daemon at random moments while clients assign, open and release, and looks whether what the kernel has, what
 the database says and what was before agree. Run by test-kill.sh in a lab guest: kill-rounds.py ROUNDS SEED. Ends with "rounds N ..." on
 standard output and one line per violation before it."""
 
@@ -15,6 +15,9 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from host import PATIENCE, group_endpoints, host_record, rows, wait_until  # noqa: E402
 
 UNIT = "assignd.service"
+
+# Kills between two looks: the clients have to come to an end for a look, which takes longer than a kill.
+LOOK_EACH = 3
 
 # What each client has for itself, and what all of them want.
 OWN = {"a": ["02:00.0"], "b": ["04:01.0"], "c": ["06:00.0"], "d": ["05:00.0"]}
@@ -120,12 +123,15 @@ def violations(before):
         yield f"assignment {row} is neither held nor over"
 
 
-def kill_round(chance, gate, before):
+def kill(chance):
     time.sleep(chance.uniform(0.0, 0.6))
     pid = main_pid()
     os.kill(pid, signal.SIGKILL)
-    if not wait_until(lambda: main_pid() not in (0, pid)):
-        return ["the daemon does not come back"]
+    return wait_until(lambda: main_pid() not in (0, pid))
+
+
+def look(gate, before):
+    """At everything, with nobody at work."""
     if not gate.close():
         return ["a client does not come back"]
     found = ["the daemon does not answer"] if not wait_until(daemon_answers) else list(violations(before))
@@ -149,8 +155,10 @@ def main():
         client.start()
     found, done = [], 0
     while done < rounds and len(found) < 10:
-        now = kill_round(chance, gate, before)
+        now = [] if kill(chance) else ["the daemon does not come back"]
         done += 1
+        if not now and (done % LOOK_EACH == 0 or done == rounds):
+            now = look(gate, before)
         found += now
         for line in now:
             print(f"round {done}: {line}", flush=True)
