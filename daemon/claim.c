@@ -6,9 +6,9 @@
 #include "daemon/host-guard.h"
 #include "daemon/label.h"
 #include "daemon/permit.h"
+#include "daemon/records.h"
 #include "host/tree.h"
 
-#define VFIO_DRIVER "vfio-pci"
 #define VFIO_MODULE "vfio_pci"
 
 static int check_companions(const Selection *selection, BlockerList *blockers) {

@@ -4,10 +4,9 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "daemon/audit.h"
+#include "daemon/records.h"
 #include "daemon/recover.h"
 #include "policy/viability.h"
-
-#define VFIO_DRIVER "vfio-pci"
 
 static bool keeps_a_member(const Manager *manager, const Keeper *keeper, const Device *device) {
         const Group *group = facts_find_group(manager_facts(manager), device->group);

@@ -6,8 +6,6 @@
 #include "daemon/records.h"
 #include "db/quarantine.h"
 
-#define VFIO_DRIVER "vfio-pci"
-
 static int make(const char *code, const char *detail, Quarantine **ret) {
         _cleanup_(quarantine_freep) Quarantine *quarantine = calloc(1, sizeof(Quarantine));
         int r;

@@ -4,6 +4,9 @@
 /* The records of assignments and reservations between memory, database and people. */
 
 #include "daemon/manager.h"
+
+/* What devices are given. */
+#define VFIO_DRIVER "vfio-pci"
 #include "db/record.h"
 
 /* Adds the records to those of an assignment, reservation or quarantine, inside an open transaction. Returns 0 or a negative errno. */

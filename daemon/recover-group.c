@@ -9,8 +9,6 @@
 #include "daemon/keeper.h"
 #include "daemon/records.h"
 
-#define VFIO_DRIVER "vfio-pci"
-
 static int refresh_groups(Manager *manager, char *const *targets) {
         _cleanup_(selection_done) Selection selection = {};
         _cleanup_(blocker_list_done) BlockerList blockers = {};
