@@ -104,7 +104,7 @@ check_bus "an operation that is not there" "" /org/assignd1/operation/4242 org.a
 check_bus "no target" "target" "${manager[@]}" Assign 'sasa{sv}' vm:bad 0 0
 check_bus "an empty target over the bus" "target" "${manager[@]}" Assign 'sasa{sv}' vm:bad 1 "" 0
 check_bus "an empty owner over the bus" "owner" "${manager[@]}" Assign 'sasa{sv}' "" 1 02:00.0 0
-check_bus "a plan of an unknown verb" "neither" "${manager[@]}" Plan 'sasa{sv}' banana 1 02:00.0 0
+check_bus "a plan of an unknown verb" "none of" "${manager[@]}" Plan 'sasa{sv}' banana 1 02:00.0 0
 check_bus "a device that does not exist, over the bus" "ff:00.0" "${manager[@]}" GetDevice s ff:00.0
 check_bus "an unknown filter" "banana" "${manager[@]}" ListAudit 'ta{sv}u' 0 1 banana s x 10
 check_status "a string that is not UTF-8 does not even reach the daemon" 1 busctl call org.assignd1 "${manager[@]}" GetDevice s $'\xff'
