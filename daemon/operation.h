@@ -178,6 +178,12 @@ void operation_refuse(Operation *operation, Refusal *refusal);
  * Giving back is cancelled only where nothing has been given back yet. False: it is too late, and nothing happens. */
 bool operation_cancel(Operation *operation, Refusal *refusal);
 
+/* Goes on, from the event loop, with what can be done now. */
+void operation_schedule_advance(Operation *operation);
+
+/* Tells the owner that its state or progress changed. */
+void operation_say_changed(Operation *operation, bool stuck_changed);
+
 /* Journals the operation and starts it; everything else, the first callback included, happens on the event loop. A negative
  * errno: nothing was journalled and nothing happens (-ENOSPC, -EROFS, ... from the database). */
 int operation_begin(Operation *operation);
