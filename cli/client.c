@@ -46,6 +46,8 @@ int client_call_new(Cli *cli, const char *path, const char *interface, const cha
                 return r;
 
         r = sd_bus_message_new_method_call(cli->bus, ret, ASSIGND_BUS_NAME, path, interface, member);
+        if (r >= 0)
+                r = sd_bus_message_set_allow_interactive_authorization(*ret, true);
         return r < 0 ? client_error(cli, r, "A call cannot be made") : 0;
 }
 
@@ -156,6 +158,11 @@ static int failure_of_reply(Cli *cli, sd_bus_message *reply) {
         return failure_set(&cli->failure, error->name, shape_blockers(blockers), "%s", message);
 }
 
+/* Somebody else than root may have to type a password first; the daemon waits so long for it. */
+static uint64_t authorization_usec(void) {
+        return geteuid() == 0 ? 0 : CLIENT_AUTHORIZATION_USEC;
+}
+
 int client_send(Cli *cli, sd_bus_message *m, int append_result, uint64_t timeout_usec, const char *signature, sd_bus_message **ret) {
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
         _cleanup_message_ sd_bus_message *reply = NULL;
@@ -163,7 +170,7 @@ int client_send(Cli *cli, sd_bus_message *m, int append_result, uint64_t timeout
 
         if (r >= 0)
                 r = sd_bus_call_async(cli->bus, &slot, m, on_reply, &reply,
-                                      timeout_usec > 0 ? timeout_usec : ASSIGND_TIMEOUT_USEC_DEFAULT + CLIENT_GRACE_USEC);
+                                      (timeout_usec > 0 ? timeout_usec : ASSIGND_TIMEOUT_USEC_DEFAULT + CLIENT_GRACE_USEC) + authorization_usec());
         if (r == -ECONNRESET || r == -ENOTCONN)
                 return disconnected(cli, r);
         if (r < 0)

@@ -9,6 +9,7 @@
 
 /* What a call may take beyond its own deadline before the daemon counts as unreachable. */
 #define CLIENT_GRACE_USEC (10 * USEC_PER_SEC)
+#define CLIENT_AUTHORIZATION_USEC (180 * USEC_PER_SEC)
 
 int client_connect(Cli *cli);
 

@@ -26,6 +26,7 @@ static const struct {
         { ASSIGND_ERROR_LABEL_CONFLICT,                       EXIT_CODE_DENIED },
         { ASSIGND_ERROR_BUSY,                                 EXIT_CODE_BUSY },
         { ASSIGND_ERROR_OWNED,                                EXIT_CODE_BUSY },
+        { ASSIGND_ERROR_STALE_GENERATION,                     EXIT_CODE_BUSY }, /* ask again */
         { ASSIGND_ERROR_STUCK,                                EXIT_CODE_STUCK },
         { ASSIGND_ERROR_TIMEOUT,                              EXIT_CODE_STUCK },
         { ASSIGND_ERROR_QUARANTINED,                          EXIT_CODE_STUCK },

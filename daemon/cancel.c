@@ -20,7 +20,7 @@ static bool verb_can_be_cancelled(Verb verb) {
 }
 
 static int check_cancel(const Operation *operation, const Caller *caller, Refusal *refusal) {
-        if (caller->uid != 0 && caller->uid != operation->request.caller.uid)
+        if (caller->uid != 0 && caller->uid != operation->request.caller.uid && !caller->asked)
                 return refusal_set(refusal, REFUSAL_DENIED, "Operation %" PRIu64 " belongs to another user", operation->id);
         if (operation->settled)
                 return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "Operation %" PRIu64 " is over: it is %s", operation->id,

@@ -19,6 +19,7 @@ enum {
         OPTION_REQUIRE_RESET,
         OPTION_SLOW,
         OPTION_STUCK,
+        OPTION_AUTHORIZE,
         OPTION_RECONCILE,
         OPTION_DRIVERCTL,
         OPTION_RUN,
@@ -38,6 +39,7 @@ static const struct option options[] = {
         { "require-reset", no_argument, NULL, OPTION_REQUIRE_RESET },
         { "slow-msec", required_argument, NULL, OPTION_SLOW },
         { "stuck-msec", required_argument, NULL, OPTION_STUCK },
+        { "authorize-msec", required_argument, NULL, OPTION_AUTHORIZE },
         { "reconcile-msec", required_argument, NULL, OPTION_RECONCILE },
         { "driverctl", required_argument, NULL, OPTION_DRIVERCTL },
         { "run", required_argument, NULL, OPTION_RUN },
@@ -60,6 +62,7 @@ static int help(void) {
                "     --require-reset         Give away no device that the kernel cannot reset between two owners\n"
                "     --slow-msec=N           Log a step that takes longer (2000)\n"
                "     --stuck-msec=N          Call an operation stuck when a step takes longer (10000)\n"
+               "     --authorize-msec=N      Wait no longer for an answer of polkit (180000)\n"
                "     --reconcile-msec=N      Compare what is held with the kernel this often (300000)\n"
                "     --driverctl=DIR         Where driverctl keeps its files (/etc/driverctl.d)\n"
                "     --run=DIR               Where other managers' pid files and udev's database are (/run)\n\n"
@@ -111,6 +114,8 @@ static int apply(int option, const char *value, Config *config) {
                 return parse_msec("slow-msec", value, &config->slow_usec);
         case OPTION_STUCK:
                 return parse_msec("stuck-msec", value, &config->stuck_usec);
+        case OPTION_AUTHORIZE:
+                return parse_msec("authorize-msec", value, &config->authorize_usec);
         case OPTION_RECONCILE:
                 return parse_msec("reconcile-msec", value, &config->reconcile_usec);
         case OPTION_DRIVERCTL:
@@ -134,6 +139,7 @@ int config_parse(int argc, char *argv[], Config *ret) {
                 .worker_path = WORKER_PATH,
                 .slow_usec = 2 * USEC_PER_SEC,
                 .stuck_usec = 10 * USEC_PER_SEC,
+                .authorize_usec = 180 * USEC_PER_SEC,
                 .reconcile_usec = 300 * USEC_PER_SEC,
                 .driverctl_path = "/etc/driverctl.d",
                 .run_path = "/run",

@@ -20,6 +20,7 @@ typedef struct Config {
         bool require_reset;          /* a device that cannot be reset is a blocker */
         uint64_t slow_usec;
         uint64_t stuck_usec;
+        uint64_t authorize_usec; /* how long polkit is waited for */
 } Config;
 
 /* Returns 1 to go on, 0 if --help or --version did the work, -EINVAL after saying on stderr what is wrong. */

@@ -44,7 +44,7 @@ static int deny(const PolicyDecision *decision, const Request *request, const Ho
                 return r;
         if (decision->verdict == POLICY_ASK)
                 return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false,
-                                        "The rule %s wants to ask whether uid %u may %s %s, and nobody can be asked", origin, uid,
+                                        "The rule %s leaves it to polkit whether uid %u may %s %s", origin, uid,
                                         verb_to_string(request->verb), device->address);
         return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false, "The rule %s does not let uid %u %s %s", origin, uid,
                                 verb_to_string(request->verb), device->address);
@@ -53,8 +53,8 @@ static int deny(const PolicyDecision *decision, const Request *request, const Ho
 static int permit_device(const PolicyQuery *query, const Request *request, const Holder *held, const PolicyDevice *device, BlockerList *blockers) {
         PolicyDecision decision = policy_decide(query, device);
 
-        /* polkit asks root for nothing */
-        if (decision.verdict == POLICY_ALLOW || (decision.verdict == POLICY_ASK && request->caller.uid == 0))
+        /* root is asked nothing */
+        if (decision.verdict == POLICY_ALLOW || (decision.verdict == POLICY_ASK && (request->caller.uid == 0 || request->caller.asked)))
                 return 0;
         return deny(&decision, request, held, device, blockers);
 }

@@ -103,8 +103,11 @@ static void announce_added(Announcer *announcer, const Object *object) {
         char buffer[OBJECT_PATH_MAX];
         const char *path = object_path(object, buffer);
 
-        if (announcer->enabled)
-                complain(sd_bus_emit_interfaces_added(announcer->bus->bus, path, object_interfaces[object->kind], NULL), path);
+        if (!announcer->enabled)
+                return;
+        announcer->bus->announcing = true;
+        complain(sd_bus_emit_interfaces_added(announcer->bus->bus, path, object_interfaces[object->kind], NULL), path);
+        announcer->bus->announcing = false;
 }
 
 static void announce_removed(Announcer *announcer, const Object *object) {
@@ -128,9 +131,12 @@ static void announce_properties(Announcer *announcer, const Object *object) {
         char buffer[OBJECT_PATH_MAX];
         const char *path = object_path(object, buffer);
 
+        if (!object_exists(announcer->bus->manager, object))
+                return;
+        announcer->bus->announcing = true;
         /* NULL: all that the interface's table says are announced. */
-        if (object_exists(announcer->bus->manager, object))
-                complain(sd_bus_emit_properties_changed_strv(announcer->bus->bus, path, object_interfaces[object->kind], NULL), path);
+        complain(sd_bus_emit_properties_changed_strv(announcer->bus->bus, path, object_interfaces[object->kind], NULL), path);
+        announcer->bus->announcing = false;
 }
 
 /* The manager keeps the last ended operations and drops older ones without a word. */

@@ -5,16 +5,25 @@
 
 #include "base/log.h"
 #include "base/strutil.h"
+#include "dbus/access.h"
+#include "dbus/errors.h"
 #include "dbus/names.h"
+#include "dbus/polkit.h"
+#include "dbus/question.h"
 
-/* Connections whose credentials are kept; the one that was silent for longest goes first. Each costs the bus a match rule, of
- * which it allows 512. */
-#define SENDERS_MAX 256U
+/* Connections whose credentials are kept; the one that was silent for longest goes first. The system bus allows a user 256 connections, so that one
+ * user alone cannot take all the room, and us 512 match rules, of which each takes one. */
+#define SENDERS_MAX 400U
 
 /* Messages of one sender that wait for its credentials. The system bus lets nobody have more than 128 calls pending. */
 #define HELD_MAX 128U
 
 #define UID_UNKNOWN ((uid_t) -1)
+
+/* Calls that wait for polkit at the same time: of one connection, of one user, of all. */
+#define PENDING_MAX_SENDER 8U
+#define PENDING_MAX_USER 32U
+#define PENDING_MAX 256U
 
 typedef struct Sender {
         struct Authorizer *authorizer;
@@ -24,13 +33,39 @@ typedef struct Sender {
         uint64_t last_used;
         sd_bus_message **held; /* waiting for the credentials */
         size_t n_held;
+        size_t n_pending; /* waiting for polkit */
         sd_bus_slot *match;
         sd_bus_slot *query;
 } Sender;
 
+/* A call that polkit is being asked about. */
+typedef struct Pending {
+        struct Authorizer *authorizer;
+        struct Pending *next;
+        Sender *sender;
+        sd_bus_message *call;
+        Question question;
+        size_t n_answered;
+        bool answered; /* all yes: it comes round again */
+        bool sees_others;
+        PolkitCheck *check;
+} Pending;
+
+/* The call that is being handled. */
+typedef struct Pass {
+        sd_bus_message *call; /* borrowed, for comparing */
+        uid_t uid;
+        bool asked;
+        bool sees_others;
+} Pass;
+
 struct Authorizer {
         sd_bus *bus;
-        uid_t allowed_uid;
+        const Manager *manager;
+        Polkit *polkit;
+        Pending *pending;
+        size_t n_pending;
+        Pass pass;
         sender_gone_t gone;
         void *userdata;
         sd_bus_slot *filter;
@@ -81,7 +116,7 @@ static int authorizer_make_room(Authorizer *authorizer) {
         for (size_t i = 0; i < authorizer->n_senders; i++) {
                 Sender *sender = authorizer->senders[i];
 
-                if (sender->n_held == 0 && (!oldest || sender->last_used < oldest->last_used))
+                if (sender->n_held == 0 && sender->n_pending == 0 && (!oldest || sender->last_used < oldest->last_used))
                         oldest = sender;
         }
         if (!oldest)
@@ -91,10 +126,40 @@ static int authorizer_make_room(Authorizer *authorizer) {
         return 0;
 }
 
+static Pending *pending_free(Pending *pending) {
+        if (!pending)
+                return NULL;
+
+        for (Pending **p = &pending->authorizer->pending; *p; p = &(*p)->next)
+                if (*p == pending) {
+                        *p = pending->next;
+                        pending->authorizer->n_pending--;
+                        pending->sender->n_pending--;
+                        break;
+                }
+        polkit_check_cancel(pending->check);
+        sd_bus_message_unref(pending->call);
+        question_done(&pending->question);
+        free(pending);
+        return NULL;
+}
+DEFINE_CLEANUP(Pending *, pending_free)
+
+static void pending_drop_sender(const Sender *sender) {
+        Pending *next;
+
+        for (Pending *pending = sender->authorizer->pending; pending; pending = next) {
+                next = pending->next;
+                if (pending->sender == sender)
+                        pending_free(pending);
+        }
+}
+
 static int on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Sender *sender = userdata;
         Authorizer *authorizer = sender->authorizer;
 
+        pending_drop_sender(sender);
         if (authorizer->gone)
                 authorizer->gone(sender->name, authorizer->userdata);
         authorizer_drop(authorizer, sender);
@@ -265,8 +330,149 @@ static int sender_hold(Sender *sender, sd_bus_message *m) {
 }
 
 static int refuse(sd_bus_message *m, const Sender *sender) {
-        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "Only root may speak to " ASSIGND_BUS_NAME ", and %s is %s", sender->name,
-                                          sender->caller.uid == UID_UNKNOWN ? "somebody the bus knows nothing about" : "another user");
+        if (sender->caller.uid == UID_UNKNOWN)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "The bus knows nothing about %s", sender->name);
+        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "User %u may not call %s", (unsigned) sender->caller.uid,
+                                          sd_bus_message_get_member(m));
+}
+
+static int refuse_check(sd_bus_message *m, const Sender *sender, const Check *check, PolkitAnswer answer) {
+        unsigned uid = (unsigned) sender->caller.uid;
+        const char *action = action_to_id(check->action);
+
+        switch (answer) {
+        case POLKIT_CHALLENGE:
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "User %u would have to authenticate for %s", uid,
+                                                  action);
+        case POLKIT_FAILED:
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "polkit cannot be asked whether user %u may do %s", uid, action);
+        case POLKIT_TIMEOUT:
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "polkit has not said in time whether user %u may do %s", uid, action);
+        case POLKIT_NO:
+        case POLKIT_YES:
+                break;
+        }
+        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "polkit does not let user %u do %s", uid, action);
+}
+
+static int pending_go_on(Pending *pending);
+
+static void on_answered(PolkitAnswer answer, void *userdata) {
+        _cleanup_(pending_freep) Pending *pending = userdata;
+        const Check *check = &pending->question.checks[pending->n_answered];
+        int r;
+
+        pending->check = NULL;
+        if (answer != POLKIT_YES && check->grants != GRANT_SEE_OTHERS) {
+                r = refuse_check(pending->call, pending->sender, check, answer);
+                if (r < 0)
+                        (void) log_warning_errno(r, "The refusal to %s cannot be sent: %m", pending->sender->name);
+                return;
+        }
+        pending->sees_others = pending->sees_others || (answer == POLKIT_YES && check->grants == GRANT_SEE_OTHERS);
+        pending->n_answered++;
+        r = pending_go_on(pending);
+        if (r >= 0) {
+                (void) TAKE_PTR(pending);
+                return;
+        }
+        (void) log_warning_errno(r, "A call of %s cannot be examined to its end: %m", pending->sender->name);
+        (void) sd_bus_reply_method_errorf(pending->call, SD_BUS_ERROR_ACCESS_DENIED, "The call cannot be examined");
+}
+
+/* Asks what comes next, or lets the call come round again. Without a dialogue where the call does without it. */
+static int pending_go_on(Pending *pending) {
+        const Check *check = &pending->question.checks[pending->n_answered];
+        bool interactive;
+
+        if (pending->n_answered == pending->question.n_checks) {
+                pending->answered = true;
+                return sd_bus_enqueue_for_read(pending->authorizer->bus, pending->call);
+        }
+        interactive = check->grants == GRANT_PASS && sd_bus_message_get_allow_interactive_authorization(pending->call) > 0;
+        return polkit_check(pending->authorizer->polkit, pending->sender->name, action_to_id(check->action), check->details, interactive, on_answered,
+                            pending, &pending->check);
+}
+
+static bool may_wait(const Authorizer *authorizer, const Sender *sender) {
+        size_t of_user = 0;
+
+        for (const Pending *pending = authorizer->pending; pending; pending = pending->next)
+                of_user += pending->sender->caller.uid == sender->caller.uid;
+        return sender->n_pending < PENDING_MAX_SENDER && of_user < PENDING_MAX_USER && authorizer->n_pending < PENDING_MAX;
+}
+
+/* The question is taken over. Returns 1, or a negative errno. */
+static int pending_begin(Authorizer *authorizer, Sender *sender, sd_bus_message *m, Question *question) {
+        _cleanup_(pending_freep) Pending *pending = NULL;
+        int r;
+
+        if (!may_wait(authorizer, sender)) {
+                r = sd_bus_reply_method_errorf(m, ASSIGND_ERROR_LIMITS_EXCEEDED, "Too many calls of user %u wait for an authorization",
+                                               (unsigned) sender->caller.uid);
+                return r < 0 ? r : 1;
+        }
+
+        pending = calloc(1, sizeof(*pending));
+        if (!pending)
+                return -ENOMEM;
+        *pending = (Pending) { .authorizer = authorizer, .next = authorizer->pending, .sender = sender, .call = sd_bus_message_ref(m), .question = *question };
+        *question = (Question) {};
+        authorizer->pending = pending;
+        authorizer->n_pending++;
+        sender->n_pending++;
+
+        r = pending_go_on(pending);
+        if (r < 0)
+                return r;
+        (void) TAKE_PTR(pending);
+        return 1;
+}
+
+static Pending *pending_find(const Authorizer *authorizer, const sd_bus_message *m) {
+        for (Pending *pending = authorizer->pending; pending; pending = pending->next)
+                if (pending->call == m && pending->answered)
+                        return pending;
+        return NULL;
+}
+
+/* A call that comes round again with every answer: what was asked about has to be so still. */
+static int pending_finish(Authorizer *authorizer, Pending *pending, const Question *now) {
+        _cleanup_(pending_freep) Pending *done = pending;
+        int r;
+
+        if (question_equal(&done->question, now)) {
+                authorizer->pass.asked = true;
+                authorizer->pass.sees_others = done->sees_others;
+                return 0;
+        }
+        r = sd_bus_reply_method_errorf(done->call, ASSIGND_ERROR_STALE_GENERATION,
+                                       "What %s is about has changed while polkit was asked; look at it again and repeat the call",
+                                       sd_bus_message_get_member(done->call));
+        return r < 0 ? r : 1;
+}
+
+/* Of a sender that is known and is not root. 0: the call goes on to whom it is for. 1: it was answered or waits. */
+static int judge_other(Authorizer *authorizer, Sender *sender, sd_bus_message *m) {
+        _cleanup_(question_done) Question question = {};
+        const Access *access = access_find_call(m);
+        Pending *pending;
+        int r;
+
+        if (sender->caller.uid == UID_UNKNOWN || !access)
+                return refuse(m, sender) ?: 1;
+        r = question_new(authorizer->manager, access, m, &sender->caller, &question);
+        if (r < 0)
+                return r;
+
+        pending = pending_find(authorizer, m);
+        if (pending)
+                return pending_finish(authorizer, pending, &question);
+        if (question.refusal.code != REFUSAL_NONE) {
+                log_info("The policy does not let user %u call %s: %s", (unsigned) sender->caller.uid, access->member, question.refusal.message ?: "");
+                return error_reply_refusal(m, &question.refusal);
+        }
+        return question.n_checks > 0 ? pending_begin(authorizer, sender, m, &question) : 0;
 }
 
 /* 0: the call goes on to whom it is for. 1: it was answered or waits. */
@@ -275,6 +481,7 @@ static int authorizer_judge(Authorizer *authorizer, sd_bus_message *m) {
         Sender *sender;
         int r;
 
+        authorizer->pass = (Pass) {};
         if (!name)
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "The message has no sender");
 
@@ -293,7 +500,8 @@ static int authorizer_judge(Authorizer *authorizer, sd_bus_message *m) {
                 r = sender_hold(sender, m);
                 return r < 0 ? r : 1;
         }
-        return sender->caller.uid == authorizer->allowed_uid ? 0 : refuse(m, sender) ?: 1;
+        authorizer->pass = (Pass) { .call = m, .uid = sender->caller.uid, .sees_others = sender->caller.uid == 0 };
+        return sender->caller.uid == 0 ? 0 : judge_other(authorizer, sender, m);
 }
 
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -311,7 +519,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 1;
 }
 
-int authorizer_new(sd_bus *bus, uid_t allowed_uid, sender_gone_t gone, void *userdata, Authorizer **ret) {
+int authorizer_new(sd_bus *bus, const Manager *manager, sender_gone_t gone, void *userdata, Authorizer **ret) {
         _cleanup_(authorizer_freep) Authorizer *authorizer = calloc(1, sizeof(*authorizer));
         int r;
 
@@ -319,9 +527,12 @@ int authorizer_new(sd_bus *bus, uid_t allowed_uid, sender_gone_t gone, void *use
                 return -ENOMEM;
 
         authorizer->bus = sd_bus_ref(bus);
-        authorizer->allowed_uid = allowed_uid;
+        authorizer->manager = manager;
         authorizer->gone = gone;
         authorizer->userdata = userdata;
+        r = polkit_new(bus, manager->config->authorize_usec, &authorizer->polkit);
+        if (r < 0)
+                return r;
         r = sd_bus_add_filter(bus, &authorizer->filter, on_message, authorizer);
         if (r < 0)
                 return r;
@@ -334,8 +545,11 @@ Authorizer *authorizer_free(Authorizer *authorizer) {
         if (!authorizer)
                 return NULL;
 
+        while (authorizer->pending)
+                pending_free(authorizer->pending);
         for (size_t i = 0; i < authorizer->n_senders; i++)
                 sender_free(authorizer->senders[i]);
+        polkit_free(authorizer->polkit);
         sd_bus_slot_unref(authorizer->filter);
         sd_bus_unref(authorizer->bus);
         free(authorizer);
@@ -354,7 +568,23 @@ int authorizer_get_caller(const Authorizer *authorizer, sd_bus_message *call, Ca
                 r = string_copy(sender->name, &caller.bus_name);
         if (r < 0)
                 return r;
+        caller.asked = authorizer->pass.call == call && authorizer->pass.asked;
+        caller.sees_others = authorizer->pass.call == call && authorizer->pass.sees_others;
         *ret = caller;
         caller = (Caller){};
         return 0;
+}
+
+bool authorizer_caller_is_root(const Authorizer *authorizer, sd_bus_message *call) {
+        const Sender *sender = authorizer_find(authorizer, sd_bus_message_get_sender(call));
+
+        return sender && sender->known && sender->caller.uid == 0;
+}
+
+bool authorizer_may_see(const Authorizer *authorizer, uid_t uid) {
+        const Pass *pass = &authorizer->pass;
+
+        if (!pass->call || sd_bus_get_current_message(authorizer->bus) != pass->call)
+                return false;
+        return pass->sees_others || (uid != 0 && uid == pass->uid);
 }

@@ -17,9 +17,18 @@
                 return encode_text(m, value); \
         }
 
-DEFINE_TEXT(property_get_owner, assignment->owner)
+/* The same for what only its holder and whoever may know it is shown. */
+#define DEFINE_HOLDER_TEXT(name, value) \
+        static int name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata, \
+                        sd_bus_error *error) { \
+                const AssignmentView *view = userdata; \
+\
+                return encode_text(m, bus_shows_holder(view->bus, view->assignment->uid) ? view->assignment->value : NULL); \
+        }
+
+DEFINE_HOLDER_TEXT(property_get_owner, owner)
+DEFINE_HOLDER_TEXT(property_get_label, label)
 DEFINE_TEXT(property_get_state, assignment_state_to_string(assignment->state))
-DEFINE_TEXT(property_get_label, assignment->label)
 DEFINE_TEXT(property_get_backend, backend_to_string(assignment->backend))
 
 bool assignment_is_visible(const Assignment *assignment) {
@@ -46,7 +55,8 @@ static int property_get_created(sd_bus *bus, const char *path, const char *inter
 
 static int property_get_uid(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                             sd_bus_error *error) {
-        uint32_t uid = ((const AssignmentView *) userdata)->assignment->uid;
+        const AssignmentView *view = userdata;
+        uint32_t uid = bus_shows_holder(view->bus, view->assignment->uid) ? view->assignment->uid : UINT32_MAX;
 
         return sd_bus_message_append_basic(m, 'u', &uid);
 }
@@ -228,7 +238,7 @@ static int method_open_devices(sd_bus_message *m, void *userdata, sd_bus_error *
         if (r < 0)
                 return error_reply_errno(m, r, "The devices cannot be opened");
         if (refusal.code != REFUSAL_NONE)
-                return error_reply_refusal(m, &refusal);
+                return bus_refuse(view->bus, m, &refusal);
         return reply_at_end(view->bus, m, operation, timeout_usec, write_opened, NULL);
 }
 
@@ -259,7 +269,7 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (r < 0)
                 return error_reply_errno(m, r, "The assignment cannot be released");
         if (refusal.code != REFUSAL_NONE)
-                return error_reply_refusal(m, &refusal);
+                return bus_refuse(view->bus, m, &refusal);
         return reply_at_end(view->bus, m, operation, timeout_usec, NULL, NULL);
 }
 

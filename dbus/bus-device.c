@@ -46,7 +46,7 @@ static DeviceLabel view_label(const DeviceView *view) {
 
 static int property_get_label(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                               sd_bus_error *error) {
-        return encode_text(m, view_label(userdata).label);
+        return encode_text(m, bus_shows_holder(((const DeviceView *) userdata)->bus, 0) ? view_label(userdata).label : NULL);
 }
 
 static int property_get_label_origin(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
@@ -54,6 +54,8 @@ static int property_get_label_origin(sd_bus *bus, const char *path, const char *
         const DeviceLabel label = view_label(userdata);
         _cleanup_free_ char *origin = NULL;
 
+        if (!bus_shows_holder(((const DeviceView *) userdata)->bus, 0))
+                return encode_text(m, NULL);
         if (!label.rule)
                 return encode_text(m, label.label ? "administrator" : NULL);
         if (policy_origin_format(&label.rule->origin, NULL, &origin) < 0)

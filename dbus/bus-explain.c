@@ -73,7 +73,8 @@ static void write_state(FILE *f, const Bus *bus, const Group *group) {
         const Operation *operation = manager_group_operation(bus->manager, group->number);
 
         if (assignment)
-                fprintf(f, "\nIt is held by %s (assignment %" PRIu64 ", %s).", assignment->owner, assignment->id,
+                fprintf(f, "\nIt is held by %s (assignment %" PRIu64 ", %s).",
+                        bus_shows_holder(bus, assignment->uid) ? assignment->owner : "somebody else", assignment->id,
                         assignment_state_to_string(assignment->state));
         if (operation)
                 fprintf(f, "\nOperation %" PRIu64 " (%s) works on it: %s.", operation->id, verb_to_string(operation->request.verb), operation_state_word(operation));
@@ -106,8 +107,11 @@ static int append_history(sd_bus_message *m, const Bus *bus, const Subject *subj
         size_t n = 0;
         int r;
 
-        r = db_history_read(bus->manager->db, subject->device ? PCI_ADDRESS_FORMAT(&subject->device->address) : NULL,
-                            subject->device ? -1 : (int64_t) subject->group->number, HISTORY_MAX, &history, &n);
+        if (bus_shows_holder(bus, 0)) /* it names whoever had it */
+                r = db_history_read(bus->manager->db, subject->device ? PCI_ADDRESS_FORMAT(&subject->device->address) : NULL,
+                                    subject->device ? -1 : (int64_t) subject->group->number, HISTORY_MAX, &history, &n);
+        else
+                r = 0;
         if (r >= 0)
                 r = encode_entry_open(m, "History", "a(tss)");
         if (r >= 0)

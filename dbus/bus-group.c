@@ -49,9 +49,10 @@ static int property_get_viable(sd_bus *bus, const char *path, const char *interf
 
 static int property_get_owner(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                               sd_bus_error *error) {
-        const Assignment *assignment = view_assignment(userdata);
+        const GroupView *view = userdata;
+        const Assignment *assignment = view_assignment(view);
 
-        return encode_text(m, assignment ? assignment->owner : NULL);
+        return encode_text(m, assignment && bus_shows_holder(view->bus, assignment->uid) ? assignment->owner : NULL);
 }
 
 static int property_get_label(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
@@ -62,6 +63,8 @@ static int property_get_label(sd_bus *bus, const char *path, const char *interfa
         const char *label;
         int r;
 
+        if (!bus_shows_holder(view->bus, assignment ? assignment->uid : 0))
+                return encode_text(m, NULL);
         if (assignment)
                 return encode_text(m, assignment->label);
         r = manager_group_label(view->bus->manager, view->group, &label, &conflicts);

@@ -26,9 +26,9 @@ DEFINE_U64(property_get_id, operation->id)
 DEFINE_U64(property_get_created, operation->created_usec)
 DEFINE_TEXT(property_get_verb, verb_to_string(operation->request.verb))
 DEFINE_TEXT(property_get_state, operation_state_word(operation))
-DEFINE_TEXT(property_get_owner, operation->request.owner)
+DEFINE_TEXT(property_get_owner, bus_shows_holder(((const OperationView *) userdata)->bus, operation->request.caller.uid) ? operation->request.owner : NULL)
 DEFINE_TEXT(property_get_error, error_name_of(operation->outcome.code))
-DEFINE_TEXT(property_get_message, operation->outcome.message)
+DEFINE_TEXT(property_get_message, bus_shows_holder(((const OperationView *) userdata)->bus, 0) ? operation->outcome.message : NULL)
 
 static int property_get_groups(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                                sd_bus_error *error) {
@@ -117,7 +117,7 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return error_reply_errno(m, r, "The operation cannot be cancelled");
         if (refusal.code != REFUSAL_NONE)
-                return error_reply_refusal(m, &refusal);
+                return bus_refuse(view->bus, m, &refusal);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -130,7 +130,7 @@ static int method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return r;
         if (operation_has_ended(view->operation))
-                return reply_now(m, view->operation, NULL, -EBADF);
+                return reply_now(view->bus, m, view->operation, NULL, -EBADF);
 
         r = reply_check_room(view->bus, m);
         if (r != 0)

@@ -32,7 +32,7 @@ int method_set_label(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 r = manager_set_label(bus->manager, &request, &refusal);
         if (r < 0)
                 return error_reply_errno(m, r, "The label cannot be set");
-        return refusal.code != REFUSAL_NONE ? error_reply_refusal(m, &refusal) : sd_bus_reply_method_return(m, NULL);
+        return refusal.code != REFUSAL_NONE ? bus_refuse(bus, m, &refusal) : sd_bus_reply_method_return(m, NULL);
 }
 
 /* One entry of the policy; `text` is taken over. */

@@ -98,7 +98,7 @@ static int assign_begin(Bus *bus, sd_bus_message *m, reply_write_t write, int *o
         if (r < 0)
                 return error_reply_errno(m, r, "The assignment cannot be begun");
         if (refusal.code != REFUSAL_NONE)
-                return error_reply_refusal(m, &refusal);
+                return bus_refuse(bus, m, &refusal);
         return reply_at_end(bus, m, operation, timeout_usec, write, their_end);
 }
 
@@ -152,7 +152,7 @@ int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return error_reply_errno(m, r, "The release cannot be begun");
         if (refusal.code != REFUSAL_NONE)
-                return error_reply_refusal(m, &refusal);
+                return bus_refuse(bus, m, &refusal);
         return reply_at_end(bus, m, operation, given.timeout_usec, NULL, NULL);
 }
 
@@ -182,7 +182,7 @@ int method_recover(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return error_reply_errno(m, r, "The recovery cannot be begun");
         if (refusal.code != REFUSAL_NONE)
-                return error_reply_refusal(m, &refusal);
+                return bus_refuse(bus, m, &refusal);
         return reply_at_end(bus, m, operation, given.timeout_usec, NULL, NULL);
 }
 
@@ -229,7 +229,7 @@ static int reserve_begin(Bus *bus, sd_bus_message *m, Verb verb, int (*begin)(Ma
         if (r < 0)
                 return error_reply_errno(m, r, "The operation cannot be begun");
         if (refusal.code != REFUSAL_NONE)
-                return error_reply_refusal(m, &refusal);
+                return bus_refuse(bus, m, &refusal);
         return reply_at_end(bus, m, operation, timeout_usec, NULL, NULL);
 }
 
@@ -377,6 +377,20 @@ static int plan_read(Bus *bus, sd_bus_message *m, Request *request, sd_bus_error
         return request_complete(bus, m, &given, given.owner, request, error);
 }
 
+static int plan_redact(const Bus *bus, sd_bus_message *m, PlanResult *result) {
+        Refusal redacted;
+        int r;
+
+        if (result->refusal.code == REFUSAL_NONE || authorizer_caller_is_root(bus->authorizer, m))
+                return 0;
+        r = refusal_redact(&result->refusal, &redacted);
+        if (r < 0)
+                return r;
+        refusal_done(&result->refusal);
+        result->refusal = redacted;
+        return 0;
+}
+
 int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Bus *bus = userdata;
         _cleanup_(request_done) Request request = {};
@@ -392,7 +406,10 @@ int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return error_reply_errno(m, r, "The plan cannot be made");
         if (refusal_is_of_form(result.refusal.code))
-                return error_reply_refusal(m, &result.refusal);
+                return bus_refuse(bus, m, &result.refusal);
+        r = plan_redact(bus, m, &result);
+        if (r < 0)
+                return r;
 
         r = sd_bus_message_new_method_return(m, &reply);
         if (r < 0)

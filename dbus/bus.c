@@ -150,6 +150,14 @@ static int add_objects(Bus *bus) {
         return 0;
 }
 
+int bus_refuse(const Bus *bus, sd_bus_message *call, const Refusal *refusal) {
+        return reply_refuse(call, refusal, !authorizer_caller_is_root(bus->authorizer, call));
+}
+
+bool bus_shows_holder(const Bus *bus, uid_t uid) {
+        return bus->announcing || authorizer_may_see(bus->authorizer, uid);
+}
+
 static void on_sender_gone(const char *sender, void *userdata) {
         reply_forget_sender(userdata, sender);
 }
@@ -213,7 +221,7 @@ static int connect_bus(Bus *bus) {
         r = sd_bus_open_system_with_description(&bus->bus, "system");
         if (r < 0)
                 return log_error_errno(r, "The system bus cannot be reached: %m");
-        r = authorizer_new(bus->bus, /* allowed_uid= */ 0, on_sender_gone, bus, &bus->authorizer);
+        r = authorizer_new(bus->bus, bus->manager, on_sender_gone, bus, &bus->authorizer);
         if (r < 0)
                 return r;
         r = add_objects(bus);

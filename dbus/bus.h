@@ -42,6 +42,7 @@ struct Bus {
         sd_bus *bus;
         Authorizer *authorizer;
         struct Announcer *announcer;
+        bool announcing; /* to root, who alone hears it */
         struct ModuleRequests *modules;
         struct Reply *replies;
         size_t n_replies;
@@ -70,6 +71,12 @@ extern const sd_bus_vtable device_vtable[];
 extern const sd_bus_vtable group_vtable[];
 extern const sd_bus_vtable assignment_vtable[];
 extern const sd_bus_vtable operation_vtable[];
+
+/* Answers with the refusal; who is not root is not told others' owners and labels. Returns 1 or a negative errno. */
+int bus_refuse(const Bus *bus, sd_bus_message *call, const Refusal *refusal);
+
+/* Whether the owner and label of what user `uid` holds go into the answer or announcement that is being written. */
+bool bus_shows_holder(const Bus *bus, uid_t uid);
 
 /* Whether an assignment is shown: not before it holds its groups. */
 bool assignment_is_visible(const Assignment *assignment);

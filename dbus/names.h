@@ -34,6 +34,9 @@
 #define ASSIGND_ERROR_INVALID_TARGET ASSIGND_ERROR_PREFIX "InvalidTarget"
 #define ASSIGND_ERROR_DEGRADED ASSIGND_ERROR_PREFIX "Degraded"
 
+/* What was asked about while somebody was asked for permission is not so any more. */
+#define ASSIGND_ERROR_STALE_GENERATION ASSIGND_ERROR_PREFIX "StaleGeneration"
+
 /* Without an option saying otherwise, a method that does work replies at the end of the work or after this. */
 #define ASSIGND_TIMEOUT_USEC_DEFAULT (20 * 1000000ULL)
 

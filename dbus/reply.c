@@ -22,6 +22,7 @@ struct Reply {
         sd_event_source *deadline;
         reply_write_t write;
         int fd;
+        bool redacted; /* the caller is not told who else holds what */
 };
 
 /* From now on nobody waits for it; what it holds for the caller is let go. */
@@ -51,14 +52,24 @@ static Reply *reply_free(Reply *reply) {
 }
 DEFINE_CLEANUP(Reply *, reply_free)
 
-int reply_now(sd_bus_message *call, const Operation *operation, reply_write_t write, int fd) {
+int reply_refuse(sd_bus_message *call, const Refusal *refusal, bool redacted) {
+        _cleanup_(refusal_done) Refusal shown = {};
+        int r;
+
+        if (!redacted)
+                return error_reply_refusal(call, refusal);
+        r = refusal_redact(refusal, &shown);
+        return r < 0 ? r : error_reply_refusal(call, &shown);
+}
+
+static int reply_send(sd_bus_message *call, const Operation *operation, reply_write_t write, int fd, bool redacted) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
         assert(operation_has_ended(operation));
 
         if (operation->outcome.code != REFUSAL_NONE)
-                return error_reply_refusal(call, &operation->outcome);
+                return reply_refuse(call, &operation->outcome, redacted);
         if (operation->state != OPERATION_DONE)
                 return error_reply(call, REFUSAL_FAILED, "The operation %" PRIu64 " is %s", operation->id, operation_state_word(operation));
 
@@ -74,13 +85,17 @@ int reply_now(sd_bus_message *call, const Operation *operation, reply_write_t wr
         return r < 0 ? r : 1;
 }
 
+int reply_now(const Bus *bus, sd_bus_message *call, const Operation *operation, reply_write_t write, int fd) {
+        return reply_send(call, operation, write, fd, !authorizer_caller_is_root(bus->authorizer, call));
+}
+
 static void on_ended(Operation *operation, void *userdata) {
         _cleanup_(reply_freep) Reply *reply = userdata;
         int r = 0;
 
         reply->operation = NULL;
         if (reply->call) {
-                r = reply_now(reply->call, operation, reply->write, reply->fd);
+                r = reply_send(reply->call, operation, reply->write, reply->fd, reply->redacted);
                 if (r < 0)
                         r = error_reply_errno(reply->call, r, "The work is done, but the reply cannot be made");
                 if (r < 0)
@@ -126,6 +141,7 @@ static int reply_new(Bus *bus, sd_bus_message *call, Operation *operation, uint6
                 return -ENOMEM;
 
         *reply = (Reply){ .bus = bus, .next = bus->replies, .call = sd_bus_message_ref(call), .write = write, .fd = -EBADF };
+        reply->redacted = !authorizer_caller_is_root(bus->authorizer, call);
         bus->replies = reply;
         bus->n_replies++;
 

@@ -20,8 +20,11 @@ int reply_check_room(const Bus *bus, sd_bus_message *call);
  * deadline. Returns 1, as a method handler does that has taken care of the call, or a negative errno. */
 int reply_at_end(Bus *bus, sd_bus_message *call, Operation *operation, uint64_t timeout_usec, reply_write_t write, int *fd);
 
+/* Answers `call` with the refusal, redacted or not (refusal_redact()). Returns 1 or a negative errno. */
+int reply_refuse(sd_bus_message *call, const Refusal *refusal, bool redacted);
+
 /* Answers `call` for an operation that has ended. Returns 1 or a negative errno. */
-int reply_now(sd_bus_message *call, const Operation *operation, reply_write_t write, int fd);
+int reply_now(const Bus *bus, sd_bus_message *call, const Operation *operation, reply_write_t write, int fd);
 
 /* Nobody waits for replies to `sender` any more. */
 void reply_forget_sender(Bus *bus, const char *sender);

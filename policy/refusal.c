@@ -138,3 +138,35 @@ int refusal_from_blockers(Refusal *refusal, BlockerList *blockers) {
         *blockers = (BlockerList){};
         return blockers_message(&refusal->blockers, &refusal->message);
 }
+
+static bool blocker_names_others(BlockerCode code) {
+        return code == BLOCKER_OWNED || code == BLOCKER_BUSY || code == BLOCKER_STUCK || code == BLOCKER_QUARANTINED || code == BLOCKER_LABEL_CONFLICT ||
+               code == BLOCKER_LABEL_MISMATCH || code == BLOCKER_VF_OF_LOCKED_PF || code == BLOCKER_HAS_VFS || code == BLOCKER_FOREIGN_MANAGER ||
+               code == BLOCKER_IN_USE_OPEN;
+}
+
+int refusal_redact(const Refusal *refusal, Refusal *ret) {
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        _cleanup_(refusal_done) Refusal redacted = {};
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < refusal->blockers.n_items; i++) {
+                const Blocker *b = &refusal->blockers.items[i];
+
+                if (blocker_names_others(b->code))
+                        r = blocker_list_add(&blockers, b->code, b->group, b->device, b->overridable, "%s is the reason, and root is told more",
+                                             blocker_code_to_string(b->code));
+                else
+                        r = blocker_list_add(&blockers, b->code, b->group, b->device, b->overridable, "%s", b->detail ?: "");
+        }
+        if (r >= 0 && blockers.n_items > 0)
+                r = refusal_from_blockers(&redacted, &blockers);
+        else if (r >= 0)
+                r = refusal_set(&redacted, refusal->code, "%s", refusal->message ?: "");
+        if (r < 0)
+                return r;
+        redacted.code = refusal->code;
+        *ret = redacted;
+        redacted = (Refusal) {};
+        return 0;
+}

@@ -51,3 +51,7 @@ int refusal_set(Refusal *refusal, RefusalCode code, const char *format, ...) _pr
  * policy-denied > label-* > quarantined > stuck > identity-changed > whatever makes the group not viable > owned, reserved > busy.
  * The message names each blocker's device and detail. An empty list leaves the refusal as it is. Returns 0 or -ENOMEM. */
 int refusal_from_blockers(Refusal *refusal, BlockerList *blockers);
+
+/* The same refusal for somebody who may not know who holds what: blockers whose sentences name owners, labels or processes keep their codes,
+ * groups and devices alone. The caller frees *ret. Returns 0 or -ENOMEM. */
+int refusal_redact(const Refusal *refusal, Refusal *ret);

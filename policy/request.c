@@ -47,7 +47,13 @@ void caller_done(Caller *caller) {
 }
 
 int caller_copy(const Caller *caller, Caller *ret) {
-        _cleanup_(caller_done) Caller copy = { .uid = caller->uid, .pid = caller->pid, .has_gids = caller->has_gids };
+        _cleanup_(caller_done) Caller copy = {
+                .uid = caller->uid,
+                .pid = caller->pid,
+                .has_gids = caller->has_gids,
+                .asked = caller->asked,
+                .sees_others = caller->sees_others,
+        };
         int r;
 
         r = string_copy(caller->bus_name, &copy.bus_name);

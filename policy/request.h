@@ -49,6 +49,8 @@ typedef struct Caller {
         size_t n_gids;
         bool has_gids;  /* false: the bus does not tell them */
         char *selinux;  /* security context; NULL: unknown */
+        bool asked;       /* polkit was asked about this very request, and said yes wherever the policy leaves it to polkit */
+        bool sees_others; /* may be told who holds what; uid 0 always may */
 } Caller;
 
 void caller_done(Caller *caller);

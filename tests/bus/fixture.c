@@ -42,7 +42,8 @@ static void write_bus_config(const Fixture *fixture, const char *path) {
                 "<allow send_requested_reply=\"true\" send_type=\"error\"/>"
                 "<allow receive_type=\"method_call\"/><allow receive_type=\"method_return\"/><allow receive_type=\"error\"/>"
                 "<allow receive_type=\"signal\"/><allow send_destination=\"org.freedesktop.DBus\"/></policy>\n"
-                "<policy user=\"root\"><allow own=\"org.freedesktop.systemd1\"/><allow send_destination=\"org.freedesktop.systemd1\"/>"
+                "<policy user=\"root\"><allow own=\"org.freedesktop.systemd1\"/><allow own=\"org.freedesktop.PolicyKit1\"/>"
+                "<allow send_destination=\"org.freedesktop.PolicyKit1\"/><allow send_destination=\"org.freedesktop.systemd1\"/>"
                 "<allow send_destination=\"org.freedesktop.DBus\" send_interface=\"org.freedesktop.DBus.Monitoring\"/></policy>\n"
                 "<include>" SOURCE_ROOT "/systemd/org.assignd1.conf</include>\n";
         _cleanup_fclose_ FILE *f = fopen(path, "we");
@@ -95,13 +96,14 @@ static void spawn_daemon(Fixture *fixture) {
                             *uevents = format("--uevents=%s/simk/uevents", fixture->tree->path),
                             *state = format("--state-directory=%s", fixture->state),
                             *policy = format("--policy-directory=%s/policy.d", fixture->directory),
+                            *authorize = format("--authorize-msec=%u", fixture->setup.authorize_msec > 0 ? fixture->setup.authorize_msec : 180000U),
                             *stuck = format("--stuck-msec=%u", fixture->setup.stuck_msec > 0 ? fixture->setup.stuck_msec : 10000U),
                             *address = format("DBUS_SYSTEM_BUS_ADDRESS=%s", fixture->address),
                             *notify = format("NOTIFY_SOCKET=%s/notify", fixture->directory);
 
         ck_assert_int_eq(fixture->daemon_pid, 0);
         fixture->daemon_pid = process_start(fixture->log, -EBADF, (const char *[]){ address, notify, "ASSIGND_LOG_LEVEL=7", NULL },
-                                            (const char *[]){ ASSIGND_PATH, sysfs, dev, state, policy, uevents, stuck, "--worker=" SIMK_WORKER_PATH, NULL });
+                                            (const char *[]){ ASSIGND_PATH, sysfs, dev, state, policy, uevents, stuck, authorize, "--worker=" SIMK_WORKER_PATH, NULL });
 }
 
 /* A notification, or NULL when the daemon has ended. The caller frees it. */

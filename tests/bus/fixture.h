@@ -28,6 +28,7 @@ typedef struct FixtureSetup {
         FixtureHost host;
         FixturePolicy policy;
         unsigned stuck_msec; /* 0: assignd's own */
+        unsigned authorize_msec; /* how long polkit is waited for; 0: assignd's own */
         bool no_daemon;      /* fixture_start_daemon() comes later */
 } FixtureSetup;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Who gets in: root, and nobody else, by the daemon's own filter as well as by the shipped bus policy. */
+/* Who gets in where no policy says anything and there is no polkit: root, and nobody else, by the daemon's own filter as well as behind the
+ * shipped bus policy. */
 
 #include <string.h>
 
@@ -86,7 +87,7 @@ static void check_nobody_is_let_in(FixturePolicy policy) {
                                                                 calls[i].member), 0);
                 append_arguments(m, calls[i].types);
                 ck_assert_msg(sd_bus_call(nobody, m, 0, &error, NULL) < 0, "%s was let in", calls[i].member);
-                ck_assert_msg(string_equal(error.name, SD_BUS_ERROR_ACCESS_DENIED), "%s: %s", calls[i].member, error.name);
+                ck_assert_msg(string_equal(error.name, SD_BUS_ERROR_ACCESS_DENIED) || string_equal(error.name, ASSIGND_ERROR_DENIED), "%s: %s", calls[i].member, error.name);
                 ck_assert_str_ne(error.message, "");
         }
 
@@ -207,7 +208,7 @@ START_TEST(a_connection_that_leaves_before_it_is_known_leaves_nothing) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
         _cleanup_free_ char *before = fixture_snapshot(fixture), *after = NULL;
 
-        for (unsigned i = 0; i < 300; i++) { /* more than are remembered */
+        for (unsigned i = 0; i < 300; i++) { /* more than one user may have */
                 sd_bus *brief = fixture_connect(fixture);
 
                 ck_assert_int_ge(sd_bus_call_method_async(brief, NULL, ASSIGND_BUS_NAME, MANAGER, "Explain", NULL, NULL, "sa{sv}", "02:00.0", 0), 0);
@@ -222,7 +223,7 @@ END_TEST
 
 START_TEST(more_connections_than_are_remembered_are_served) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
-        sd_bus *clients[300];
+        sd_bus *clients[450];
 
         for (unsigned round = 0; round < 2; round++)
                 for (size_t i = 0; i < ELEMENTSOF(clients); i++) {

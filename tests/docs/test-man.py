@@ -17,7 +17,7 @@ import tempfile
 import xml.etree.ElementTree
 
 # Errors that the bus and sd-bus give, or that have a standard name.
-STANDARD_ERRORS = {'InvalidArgs', 'NotSupported', 'Failed', 'AccessDenied', 'UnknownObject'}
+STANDARD_ERRORS = {'InvalidArgs', 'NotSupported', 'Failed', 'AccessDenied', 'InteractiveAuthorizationRequired', 'UnknownObject'}
 ERROR_PREFIX = 'org.assignd1.Error.'
 STANDARD_PREFIX = 'org.freedesktop.DBus.Error.'
 ANNOUNCEMENTS = {None: 'announced', 'const': 'const', 'false': 'silent'}
