@@ -437,26 +437,25 @@ static Pending *pending_find(const Authorizer *authorizer, const sd_bus_message 
 }
 
 /* A call that comes round again with every answer: what was asked about has to be so still. */
-static int pending_finish(Authorizer *authorizer, Pending *pending, const Question *now) {
-        _cleanup_(pending_freep) Pending *done = pending;
+static int pending_finish(Authorizer *authorizer, const Pending *pending, const Question *now) {
         int r;
 
-        if (question_equal(&done->question, now)) {
+        if (question_equal(&pending->question, now)) {
                 authorizer->pass.asked = true;
-                authorizer->pass.sees_others = done->sees_others;
+                authorizer->pass.sees_others = pending->sees_others;
                 return 0;
         }
-        r = sd_bus_reply_method_errorf(done->call, ASSIGND_ERROR_STALE_GENERATION,
+        r = sd_bus_reply_method_errorf(pending->call, ASSIGND_ERROR_STALE_GENERATION,
                                        "What %s is about has changed while polkit was asked; look at it again and repeat the call",
-                                       sd_bus_message_get_member(done->call));
+                                       sd_bus_message_get_member(pending->call));
         return r < 0 ? r : 1;
 }
 
 /* Of a sender that is known and is not root. 0: the call goes on to whom it is for. 1: it was answered or waits. */
 static int judge_other(Authorizer *authorizer, Sender *sender, sd_bus_message *m) {
+        _cleanup_(pending_freep) Pending *pending = pending_find(authorizer, m); /* it waits no more, whatever becomes of it */
         _cleanup_(question_done) Question question = {};
         const Access *access = access_find_call(m);
-        Pending *pending;
         int r;
 
         if (sender->caller.uid == UID_UNKNOWN || !access)
@@ -464,8 +463,6 @@ static int judge_other(Authorizer *authorizer, Sender *sender, sd_bus_message *m
         r = question_new(authorizer->manager, access, m, &sender->caller, &question);
         if (r < 0)
                 return r;
-
-        pending = pending_find(authorizer, m);
         if (pending)
                 return pending_finish(authorizer, pending, &question);
         if (question.refusal.code != REFUSAL_NONE) {
@@ -481,7 +478,6 @@ static int authorizer_judge(Authorizer *authorizer, sd_bus_message *m) {
         Sender *sender;
         int r;
 
-        authorizer->pass = (Pass) {};
         if (!name)
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "The message has no sender");
 
@@ -505,12 +501,14 @@ static int authorizer_judge(Authorizer *authorizer, sd_bus_message *m) {
 }
 
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Authorizer *authorizer = userdata;
         int r;
 
+        authorizer->pass = (Pass) {};
         if (!sd_bus_message_is_method_call(m, NULL, NULL))
                 return 0;
 
-        r = authorizer_judge(userdata, m);
+        r = authorizer_judge(authorizer, m);
         if (r >= 0)
                 return r;
 
