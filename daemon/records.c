@@ -205,11 +205,18 @@ static bool unbind_is_proven(const StepProgress *progress) {
         return progress->state == STEP_DONE || (progress->state == STEP_FAILED && progress->error == -ENODEV);
 }
 
+/* The override of a device is given back after each unbind; where that was not even tried, an unbind has kept it back. */
+static bool step_keeps_device(const Step *step, const StepProgress *progress) {
+        if (step->kind == STEP_SET_OVERRIDE)
+                return progress->state == STEP_SKIPPED;
+        return step->kind == STEP_UNBIND && !unbind_is_proven(progress);
+}
+
 bool records_are_held(const Manager *manager, const RecordList *records, const Operation *operation) {
         for (size_t i = 0; i < operation->plan.n_steps; i++) {
                 const Step *step = &operation->plan.steps[i];
 
-                if (step->kind != STEP_UNBIND || unbind_is_proven(&operation->progress[i]))
+                if (!step_keeps_device(step, &operation->progress[i]))
                         continue;
                 for (size_t k = 0; k < records->n_items; k++)
                         if (pci_address_compare(&records->items[k].address, &step->address) == 0 && device_is_there(manager, &records->items[k]))

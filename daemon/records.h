@@ -34,9 +34,10 @@ void records_add_remark(Operation *operation, const char *sentence);
 /* Compares the records with the host as it is now; what differs is appended to the operation's message and logged. */
 void records_note_differences(const Manager *manager, const RecordList *records, Operation *operation);
 
-/* Whether `operation`, which gives the records back, left an unbind from a VFIO driver unproven for a device that is still there:
- * then somebody may have it open, and its assignment has not ended. The driver alone does not tell: a device may have been on
- * its VFIO driver before, and somebody else may have bound it since. */
+/* Whether `operation`, which gives the records back, left a device that is still there with an unbind from its VFIO driver that is
+ * unproven, or without an attempt to give its override back (another's unbind failed, and that other may be gone by now): then
+ * somebody may have it open, or it still is to be given back, and its assignment has not ended. The driver alone does not tell: a
+ * device may have been on its VFIO driver before, and somebody else may have bound it since. */
 bool records_are_held(const Manager *manager, const RecordList *records, const Operation *operation);
 
 /* One list of the records of several assignments, whose items are borrowed: free only `items`. */

@@ -67,6 +67,36 @@ START_TEST(an_assignment_that_does_not_leave_keeps_the_others_of_its_owner) {
 }
 END_TEST
 
+static bool unbind_has_failed(const Operation *operation, const PciAddress *address) {
+        for (size_t i = 0; i < operation->plan.n_steps; i++)
+                if (operation->plan.steps[i].kind == STEP_UNBIND && pci_address_compare(&operation->plan.steps[i].address, address) == 0)
+                        return operation->progress[i].state == STEP_FAILED;
+        return false;
+}
+
+START_TEST(an_unbind_that_fails_for_a_device_that_is_unplugged_leaves_the_rest_to_be_given_back) {
+        Operation *operation;
+
+        scene_start();
+        (void) assign("vm:a", "0000:01:00.0");
+        (void) assign("vm:a", "0000:02:00.0");
+        ck_assert_int_eq(simk_fail(daemon_scene.root, SIMK_UNBIND, &nic, 1, EIO), 0);
+        operation = begin_release("vm:a");
+        AWAIT(unbind_has_failed(operation, &nic));
+        ck_assert_int_eq(treegen_remove_device(daemon_scene.root, "0000:02:00.0"), 0);
+        await_end(operation);
+        ck_assert_int_eq(operation->state, OPERATION_FAILED);
+        assert_driver(&single, NULL);
+        assert_override(&single, "vfio-pci");
+        request_refused(make_request(VERB_ASSIGN, "vm:b", "0000:01:00.0", NULL), REFUSAL_OWNED, "vm:a");
+        release("vm:a");
+        assert_driver(&single, "e1000e");
+        assert_driver(&mate, "e1000e");
+        assert_override(&single, NULL);
+        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_HOST);
+}
+END_TEST
+
 static void put_on_vfio_by_hand(const PciAddress *address) {
         const char *text = PCI_ADDRESS_FORMAT(address);
 
@@ -138,5 +168,6 @@ DAEMON_SUITE("release",
              a_member_that_does_not_leave_keeps_the_others_off_their_host_drivers,
              a_group_that_does_not_leave_keeps_the_whole_assignment_with_its_owner,
              an_assignment_that_does_not_leave_keeps_the_others_of_its_owner,
+             an_unbind_that_fails_for_a_device_that_is_unplugged_leaves_the_rest_to_be_given_back,
              what_was_on_its_vfio_driver_before_is_not_given_on_while_somebody_holds_it,
              a_stuck_release_stops_its_group_only_and_goes_on_when_the_holder_lets_go)
