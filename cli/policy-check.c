@@ -58,8 +58,8 @@ static int print_text(const Cli *cli, const PolicySet *set, const PolicyErrorLis
                 output_line(stdout, "%s", text);
         }
         if (errors->n_items == 0 && !cli->options.no_legend)
-                output_line(stderr, "Good: %zu rules, %zu labels, %zu claims, %zu protections. 'systemctl reload assignd' puts what is in /etc/assignd/policy.d in force.",
-                            set->n_rules, set->n_labels, set->n_claims, set->n_protections);
+                output_line(stderr, "Good: %zu rules, %zu labels, %zu claims, %zu protections, %zu resets. 'systemctl reload assignd' puts what is in /etc/assignd/policy.d in force.",
+                            set->n_rules, set->n_labels, set->n_claims, set->n_protections, set->n_resets);
         return 0;
 }
 

@@ -139,7 +139,8 @@ static int append_question(Cli *cli, sd_bus_message *m, const char *verb, const 
 }
 
 static void verdict_print(const json_t *device, int64_t uid) {
-        const char *rule = json_text(device, "rule"), *verdict = json_text(device, "verdict"), *why = json_text(device, "protected");
+        const char *rule = json_text(device, "rule"), *verdict = json_text(device, "verdict"), *why = json_text(device, "protected"),
+                   *reset = json_text(device, "reset");
 
         if (rule && *rule)
                 output_line(stdout, "  %s matches: %s", rule, verdict ?: "");
@@ -147,6 +148,8 @@ static void verdict_print(const json_t *device, int64_t uid) {
                 output_line(stdout, "  No rule matches: %s", uid == 0 ? "root is allowed" : "only root is allowed");
         if (why && *why)
                 output_line(stdout, "  Protected: %s; goes only with '--override=policy-denied'", why);
+        if (reset && *reset)
+                output_line(stdout, "  To be reset between owners: %s", reset);
 }
 
 static void device_print(const json_t *device, int64_t uid) {

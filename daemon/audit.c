@@ -114,7 +114,9 @@ static int write_row(Db *db, DbAudit *row, char *const *targets, char *const *de
         return db_audit_insert(db, row, NULL);
 }
 
-int audit_refusal(Db *db, const Request *request, char *const *devices, const uint32_t *groups, size_t n_groups, const Refusal *refusal) {
+/* The row in a transaction of its own. */
+static int commit_row(Db *db, DbAudit *row, char *const *targets, char *const *devices, const uint32_t *groups, size_t n_groups,
+                      const BlockerList *blockers) {
         _cleanup_(db_transaction_done) Db *transaction = NULL;
         int r;
 
@@ -122,7 +124,15 @@ int audit_refusal(Db *db, const Request *request, char *const *devices, const ui
         if (r < 0)
                 return r;
         transaction = db;
-        r = write_row(db, &(DbAudit) {
+        r = write_row(db, row, targets, devices, groups, n_groups, blockers, NULL);
+        if (r < 0)
+                return r;
+        transaction = NULL;
+        return db_commit(db);
+}
+
+int audit_refusal(Db *db, const Request *request, char *const *devices, const uint32_t *groups, size_t n_groups, const Refusal *refusal) {
+        return commit_row(db, &(DbAudit) {
                 .verb = verb_to_string(request->verb),
                 .owner = request->owner,
                 .caller_uid = (int64_t) request->caller.uid,
@@ -131,11 +141,19 @@ int audit_refusal(Db *db, const Request *request, char *const *devices, const ui
                 .outcome = "refused",
                 .error = refusal_code_to_string(refusal->code),
                 .message = refusal->message,
-        }, request->targets, devices, groups, n_groups, &refusal->blockers, NULL);
-        if (r < 0)
-                return r;
-        transaction = NULL;
-        return db_commit(db);
+        }, request->targets, devices, groups, n_groups, &refusal->blockers);
+}
+
+int audit_reload(Db *db, const Caller *caller, bool is_refused, const char *message) {
+        return commit_row(db, &(DbAudit) {
+                .verb = "reload",
+                .caller_uid = (int64_t) caller->uid,
+                .caller_pid = (int64_t) caller->pid,
+                .caller_name = caller->bus_name,
+                .outcome = is_refused ? "refused" : operation_state_to_string(OPERATION_DONE),
+                .error = is_refused ? refusal_code_to_string(REFUSAL_FAILED) : NULL,
+                .message = message,
+        }, NULL, NULL, NULL, 0, NULL);
 }
 
 int audit_operation(Db *db, const Operation *operation, char *const *devices) {

@@ -24,6 +24,9 @@ int audit_drift(Db *db, const char *keeper, uint64_t assignment, const Drift *dr
 /* A label that is set, or taken away, inside an open transaction. */
 int audit_label(Db *db, const Request *request, char *const *devices, uint32_t group);
 
+/* A reload of the policy that put another one in force, or was refused, in a transaction of its own: a row of verb "reload". */
+int audit_reload(Db *db, const Caller *caller, bool is_refused, const char *message);
+
 /* What became of a reservation without an operation (a reboot), inside an open transaction. */
 int audit_reservation(Db *db, Verb verb, char *const *devices, const char *message);
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "daemon/permit.h"
 #include "host/host-facts.h"
 #include "host/in-use.h"
 #include "policy/guard.h"
@@ -78,8 +79,8 @@ int host_guard_check_use(const Manager *manager, Group *const *groups, size_t n_
                 r = read_uses(manager, addresses, n, &uses);
         for (size_t i = 0; r >= 0 && i < n_groups; i++) {
                 r = guard_check_uses(groups[i], &uses, blockers);
-                if (r >= 0 && manager->config->require_reset)
-                        r = guard_check_reset(groups[i], blockers);
+                if (r >= 0)
+                        r = permit_unreset(manager, groups[i], blockers);
         }
         return r;
 }

@@ -12,6 +12,6 @@ int host_guard_refresh(Manager *manager);
 /* Appends what facts tell: viability_check() and guard_check_exposure(). Reads nothing. Returns 0 or -ENOMEM. */
 int host_guard_check_group(const Manager *manager, const Group *group, BlockerList *blockers);
 
-/* Appends what the host does with the groups' endpoints now (guard_check_uses()), and no-reset where the daemon was told to require
- * a reset. Reads what host/in-use.h says, once for all of them. Returns 0, or a negative errno of ours. */
+/* Appends what the host does with the groups' endpoints now (guard_check_uses()), and no-reset
+ * (permit_unreset()). Reads what host/in-use.h says, once for all of them. Returns 0, or a negative errno of ours. */
 int host_guard_check_use(const Manager *manager, Group *const *groups, size_t n_groups, BlockerList *blockers);

@@ -40,14 +40,15 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 }
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        const Caller caller = { .uid = (uid_t) info->ssi_uid, .pid = (pid_t) info->ssi_pid, .bus_name = (char *) "SIGHUP" };
         Daemon *daemon = userdata;
         int r;
 
         (void) sd_notify(/* unset_environment= */ 0, "RELOADING=1\nSTATUS=Reloading");
-        r = manager_reload(daemon->manager);
+        r = manager_reload(daemon->manager, &caller);
         if (r < 0)
                 (void) log_error_errno(r, "Failed to reload: %m");
-        (void) sd_notifyf(/* unset_environment= */ 0, "READY=1\nSTATUS=%s", r < 0 ? "Running; the last reload failed" : "Running");
+        (void) sd_notifyf(/* unset_environment= */ 0, "READY=1\nSTATUS=%s", r < 0 || daemon->manager->policy.problem ? "Running; the last reload failed" : "Running");
         return 0;
 }
 

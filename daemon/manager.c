@@ -615,11 +615,11 @@ int manager_rescan(Manager *manager) {
         return r < 0 ? r : inventory_rescan(&manager->inventory);
 }
 
-int manager_reload(Manager *manager) {
+int manager_reload(Manager *manager, const Caller *caller) {
         int r;
 
         manager_probe_database(manager);
-        r = manager_load_policy(manager);
+        r = manager_reload_policy(manager, caller);
         if (r < 0)
                 return r;
         r = manager_rescan(manager);

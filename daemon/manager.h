@@ -160,8 +160,9 @@ int manager_rescan(Manager *manager);
  * is assigned or an operation works on it. Consumes *request, as the others. */
 int manager_set_label(Manager *manager, Request *request, Refusal *ret_refusal);
 
-/* SIGHUP and Reload(): re-reads the policy and scans the devices. A policy that cannot be used is no error of this: manager->policy.problem has it. */
-int manager_reload(Manager *manager);
+/* SIGHUP and Reload(), asked for by `caller`: re-reads the policy (manager_reload_policy()) and scans the devices. A policy that cannot be used is no error
+ * of this: manager->policy.problem has it. */
+int manager_reload(Manager *manager, const Caller *caller);
 
 /* "ok", or "degraded: ..." with the reason, or what is wrong with the policy. Borrowed until the next reload. */
 const char *manager_health(const Manager *manager);

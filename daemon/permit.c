@@ -5,6 +5,7 @@
 
 #include "base/strutil.h"
 #include "daemon/label.h"
+#include "policy/guard.h"
 
 static bool is_daemon(const Caller *caller) {
         return !caller->bus_name && caller->uid == 0;
@@ -60,7 +61,7 @@ static int permit_device(const PolicyQuery *query, const Request *request, const
 }
 
 static int protect_device(const Manager *manager, const PolicyDevice *device, BlockerList *blockers) {
-        const PolicyProtection *protection = policy_find_protection(&manager->policy.set, device);
+        const PolicyDemand *protection = policy_find_protection(&manager->policy.set, device);
 
         if (!protection)
                 return 0;
@@ -138,6 +139,19 @@ int permit_reservation(const Manager *manager, const Request *request, const Res
         const Holder holder = { "Reservation", reservation->id, reservation->uid, NULL };
 
         return permit_records(manager, request, &holder, &reservation->records, blockers);
+}
+
+int permit_unreset(const Manager *manager, const Group *group, BlockerList *blockers) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < group->n_devices; i++) {
+                const PolicyDevice device = permit_see_device(manager, group->devices[i]);
+                const PolicyDemand *demand = policy_find_reset(&manager->policy.set, &device);
+
+                if (demand || manager->config->require_reset)
+                        r = guard_check_reset(group->devices[i], demand, blockers);
+        }
+        return r;
 }
 
 int permit_label(const Manager *manager, const Request *request, const char **ret_label, BlockerList *blockers) {

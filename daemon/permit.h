@@ -14,6 +14,10 @@ int permit_assignment(const Manager *manager, const Request *request, const Assi
 
 int permit_reservation(const Manager *manager, const Request *request, const Reservation *reservation, BlockerList *blockers);
 
+/* Appends no-reset for each endpoint of the group that the policy, or the daemon's configuration, wants reset between owners and that the kernel has no
+ * way to reset. Asked of the daemon's own requests as well. Returns 0 or -ENOMEM. */
+int permit_unreset(const Manager *manager, const Group *group, BlockerList *blockers);
+
 /* The device as the policy sees it. All is borrowed. */
 PolicyDevice permit_see_device(const Manager *manager, const Device *device);
 

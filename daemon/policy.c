@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,8 +11,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/strutil.h"
+#include "daemon/audit.h"
 #include "daemon/label.h"
 #include "daemon/manager.h"
+
+#define FILES_SHOWN_MAX 16U
 
 void policy_done(Policy *policy) {
         policy_set_done(&policy->set);
@@ -43,6 +47,15 @@ static const char *complaint(const struct stat *st) {
         return NULL;
 }
 
+/* Names go to terminals and buses. */
+static int refuse_name(const char *name, PolicyErrorList *errors) {
+        _cleanup_free_ char *shown = NULL;
+        int r;
+
+        r = string_escape(name, NAME_MAX, &shown);
+        return r < 0 ? r : policy_error_list_add(errors, shown, 0, 0, "a name that cannot be printed", "printable UTF-8");
+}
+
 static int read_file(int directory_fd, const char *name, PolicySet *set, PolicyErrorList *errors) {
         static const PolicyNames names = { account_find_local_user, account_find_local_group };
         _cleanup_close_ int fd = -EBADF;
@@ -50,6 +63,8 @@ static int read_file(int directory_fd, const char *name, PolicySet *set, PolicyE
         struct stat st;
         int r;
 
+        if (!string_is_printable(name, NAME_MAX))
+                return refuse_name(name, errors);
         fd = RET_NERRNO(openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
         if (fd < 0)
                 return policy_error_list_add(errors, name, 0, 0, strerrordesc_np(-fd), "a file that can be opened");
@@ -160,26 +175,111 @@ static int refuse_set(Policy *policy, PolicyErrorList *errors, const char *direc
         return 0;
 }
 
-int manager_load_policy(Manager *manager) {
+/* Reads the files into the set, or what is wrong with them. */
+static int read_files(const Manager *manager, PolicySet *set, PolicyErrorList *errors) {
         const char *directory = manager->config->policy_directory;
+
+        return directory ? policy_read(directory, set, errors) : 0;
+}
+
+/* "3 rules, 1 labels, 0 claims, 0 protections and 0 resets, from 10-a.json 20-b.json" */
+static int describe_set(const PolicySet *set, char **ret) {
+        size_t n = strv_length(set->files), size;
+        _cleanup_free_ char *text = NULL;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return -ENOMEM;
+        fprintf(f, "%zu rules, %zu labels, %zu claims, %zu protections and %zu resets, from %s", set->n_rules, set->n_labels, set->n_claims, set->n_protections,
+                set->n_resets, n == 0 ? "no files" : "");
+        for (size_t i = 0; i < n && i < FILES_SHOWN_MAX; i++)
+                fprintf(f, "%s%s", i > 0 ? " " : "", set->files[i]);
+        if (n > FILES_SHOWN_MAX)
+                fprintf(f, " and %zu more files", n - FILES_SHOWN_MAX);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+/* Takes the set over. */
+static void put_in_force(Policy *policy, PolicySet *set) {
+        policy_done(policy);
+        policy->set = *set;
+        policy->was_good = true;
+        *set = (PolicySet) {};
+}
+
+int manager_load_policy(Manager *manager) {
+        _cleanup_(policy_error_list_done) PolicyErrorList errors = {};
+        _cleanup_(policy_set_done) PolicySet set = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_files(manager, &set, &errors);
+        if (r < 0)
+                return r;
+        if (errors.n_items > 0)
+                return refuse_set(&manager->policy, &errors, manager->config->policy_directory);
+        r = describe_set(&set, &text);
+        if (r < 0)
+                return r;
+        put_in_force(&manager->policy, &set);
+        log_info("The policy in force is %s", text);
+        return 0;
+}
+
+/* What nobody could look up later does not happen. */
+static int stay_without_row(Policy *policy, int error) {
+        _cleanup_free_ char *problem = NULL;
+        int r;
+
+        log_error_errno(error, "Failed to record a reload of the policy in the audit trail, so the one before stays in force: %m");
+        r = string_format(&problem, "the policy was not reloaded, as that could not be recorded in the audit trail (%s)", strerrordesc_np(-error));
+        if (r < 0)
+                return r;
+        free(policy->problem);
+        policy->problem = TAKE_PTR(problem);
+        return 0;
+}
+
+static int replace_set(Manager *manager, const Caller *caller, PolicySet *set) {
+        bool is_news = !policy_set_equal(&manager->policy.set, set) || manager->policy.problem;
+        _cleanup_free_ char *text = NULL, *message = NULL;
+        int r;
+
+        r = describe_set(set, &text);
+        if (r >= 0)
+                r = string_format(&message, "The policy in force is %s", text);
+        if (r < 0)
+                return r;
+        r = is_news ? audit_reload(manager->db, caller, /* is_refused= */ false, message) : 0;
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return stay_without_row(&manager->policy, r);
+        put_in_force(&manager->policy, set);
+        log_info("%s", message);
+        return 0;
+}
+
+int manager_reload_policy(Manager *manager, const Caller *caller) {
         _cleanup_(policy_error_list_done) PolicyErrorList errors = {};
         _cleanup_(policy_set_done) PolicySet set = {};
         int r;
 
-        r = directory ? policy_read(directory, &set, &errors) : 0;
+        r = read_files(manager, &set, &errors);
         for (size_t i = 0; r >= 0 && errors.n_items == 0 && manager->policy.was_good && i < manager->assignments.n_items; i++)
                 r = check_labels(manager, manager->assignments.items[i], &set, &errors);
         if (r < 0)
                 return r;
-        if (errors.n_items > 0)
-                return refuse_set(&manager->policy, &errors, directory);
-
-        policy_done(&manager->policy);
-        manager->policy.set = set;
-        set = (PolicySet) {};
-        manager->policy.was_good = true;
-        log_info("The policy has %zu rules, %zu labels, %zu claims and %zu protections, from %zu files in %s", manager->policy.set.n_rules,
-                 manager->policy.set.n_labels, manager->policy.set.n_claims, manager->policy.set.n_protections, strv_length(manager->policy.set.files),
-                 directory);
+        if (errors.n_items == 0)
+                return replace_set(manager, caller, &set);
+        r = refuse_set(&manager->policy, &errors, manager->config->policy_directory);
+        if (r < 0)
+                return r;
+        r = audit_reload(manager->db, caller, /* is_refused= */ true, manager->policy.problem);
+        if (r < 0)
+                log_error_errno(r, "Failed to record a refused policy in the audit trail: %m");
         return 0;
 }

@@ -21,6 +21,10 @@ void policy_done(Policy *policy);
  * or a negative errno. */
 int policy_read(const char *directory, PolicySet *ret, PolicyErrorList *errors);
 
-/* Reads the directory of the manager's configuration (NULL: none, an empty set). Where all is good, that is in force from now on; where it is not, or would change the
- * label of a device under an assignment, everything stays and policy.problem says why. Returns 0 or a negative errno, of which all stays as well. */
+/* Reads the directory of the manager's configuration (NULL: none, an empty set), at the start. Where all is good, that is in force from now on; where it is not,
+ * everything stays and policy.problem says why. Returns 0 or a negative errno, of which all stays as well. */
 int manager_load_policy(Manager *manager);
+
+/* The same later on: a set that would change the label of a device under an assignment is not good either. What puts another set in force, or ends a problem, has its
+ * row in the audit trail first, and what is refused has one as well; where no row can be written, everything stays and policy.problem says so. */
+int manager_reload_policy(Manager *manager, const Caller *caller);

@@ -43,9 +43,12 @@ static int property_get_audit_head(sd_bus *bus, const char *path, const char *in
 
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const Manager *manager = ((Bus *) userdata)->manager;
+        _cleanup_(caller_done) Caller caller = {};
         int r;
 
-        r = manager_reload(((Bus *) userdata)->manager);
+        r = authorizer_get_caller(((Bus *) userdata)->authorizer, m, &caller);
+        if (r >= 0)
+                r = manager_reload(((Bus *) userdata)->manager, &caller);
         if (r >= 0 && manager->policy.problem)
                 return error_reply(m, REFUSAL_FAILED, "All else was reloaded, but %s", manager->policy.problem);
         return r < 0 ? error_reply_errno(m, r, "The daemon cannot reload") : sd_bus_reply_method_return(m, NULL);

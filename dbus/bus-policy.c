@@ -56,15 +56,25 @@ static int append_entry(sd_bus_message *m, const char *section, const PolicyOrig
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int append_policy(sd_bus_message *m, const PolicySet *set) {
+static int append_demands(sd_bus_message *m, const char *section, const PolicyDemand *demands, size_t n) {
         char *text;
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < set->n_protections; i++) {
-                r = policy_protection_format(&set->protections[i], &text);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                r = policy_demand_format(&demands[i], &text);
                 if (r >= 0)
-                        r = append_entry(m, "protect", &set->protections[i].origin, set->protections[i].reason, NULL, text);
+                        r = append_entry(m, section, &demands[i].origin, demands[i].reason, NULL, text);
         }
+        return r;
+}
+
+static int append_policy(sd_bus_message *m, const PolicySet *set) {
+        char *text;
+        int r;
+
+        r = append_demands(m, "protect", set->protections, set->n_protections);
+        if (r >= 0)
+                r = append_demands(m, "reset", set->resets, set->n_resets);
         for (size_t i = 0; r >= 0 && i < set->n_labels; i++) {
                 r = policy_label_format(&set->labels[i], &text);
                 if (r >= 0)
@@ -183,7 +193,7 @@ static int append_skipped(sd_bus_message *m, const PolicySet *set, const PolicyR
 static int append_device(sd_bus_message *m, const Manager *manager, const Request *request, const PolicyQuery *query, const Device *device) {
         const PolicyDevice seen = permit_see_device(manager, device);
         const DeviceLabel label = manager_device_label(manager, device);
-        const PolicyProtection *protection = policy_find_protection(&manager->policy.set, &seen);
+        const PolicyDemand *protection = policy_find_protection(&manager->policy.set, &seen), *reset = policy_find_reset(&manager->policy.set, &seen);
         const PolicyDecision decision = policy_decide(query, &seen);
         _cleanup_free_ char *label_text = NULL, *rule = NULL;
         int r;
@@ -207,6 +217,8 @@ static int append_device(sd_bus_message *m, const Manager *manager, const Reques
                 r = encode_string(m, "rule", rule);
         if (r >= 0)
                 r = encode_string(m, "protected", protection ? protection->reason : NULL);
+        if (r >= 0)
+                r = encode_string(m, "reset", reset ? reset->reason : NULL);
         if (r >= 0)
                 r = append_skipped(m, &manager->policy.set, decision.rule, request, &seen);
         return r < 0 ? r : sd_bus_message_close_container(m);
@@ -234,7 +246,7 @@ static int append_devices(sd_bus_message *m, const Manager *manager, const Quest
         return r < 0 ? r : encode_entry_close(m);
 }
 
-/* What a request of that kind would hear of the policy; the label counts for assignments only. */
+/* What a request of that kind would hear of the policy; labels and resets count for assignments only. */
 static int find_blockers(const Manager *manager, const Question *question, const char **ret_label, BlockerList *blockers) {
         const Request *request = &question->request;
         size_t n;
@@ -243,6 +255,10 @@ static int find_blockers(const Manager *manager, const Question *question, const
         *ret_label = NULL;
         r = permit_groups(manager, request, question->selection.groups, question->selection.n_groups, blockers);
         if (r < 0 || request->verb != VERB_ASSIGN)
+                return r;
+        for (size_t i = 0; r >= 0 && i < question->selection.n_groups; i++)
+                r = permit_unreset(manager, question->selection.groups[i], blockers);
+        if (r < 0)
                 return r;
         n = blockers->n_items;
         r = permit_label(manager, request, ret_label, blockers);

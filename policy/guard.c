@@ -128,18 +128,15 @@ int guard_check_exposure(const Group *group, const HostFacts *host, BlockerList 
         return check_interrupts(group, host, blockers);
 }
 
-int guard_check_reset(const Group *group, BlockerList *blockers) {
-        for (size_t i = 0; i < group->n_devices; i++) {
-                const Device *device = group->devices[i];
-                const char *name = PCI_ADDRESS_FORMAT(&device->address);
-                int r;
+int guard_check_reset(const Device *device, const PolicyDemand *demand, BlockerList *blockers) {
+        const char *name = PCI_ADDRESS_FORMAT(&device->address);
 
-                if (device->role != ROLE_ENDPOINT || (device->reset_methods && device->reset_methods[0]))
-                        continue;
-                r = blocker_list_add(blockers, BLOCKER_NO_RESET, group->number, name, /* overridable= */ true,
-                                     "The kernel has no way to reset %s, so an owner would find what the last one left in it", name);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        if (device->role != ROLE_ENDPOINT || (device->reset_methods && device->reset_methods[0]))
+                return 0;
+        if (!demand)
+                return blocker_list_add(blockers, BLOCKER_NO_RESET, device->group, name, /* overridable= */ true,
+                                        "The kernel has no way to reset %s, so an owner would find what the last one left in it", name);
+        return blocker_list_add(blockers, BLOCKER_NO_RESET, device->group, name, /* overridable= */ true,
+                                "The kernel has no way to reset %s, and %s:%u asks for a reset between owners: %s", name, demand->origin.file,
+                                demand->origin.line, demand->reason);
 }

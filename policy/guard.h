@@ -5,6 +5,7 @@
 
 #include "policy/blocker.h"
 #include "policy/host-facts.h"
+#include "policy/rules.h"
 #include "policy/use.h"
 
 /* Appends a blocker for each use of a member of `group`:
@@ -27,6 +28,6 @@ int guard_check_uses(const Group *group, const UseList *uses, BlockerList *block
  * Returns 0 or -ENOMEM. */
 int guard_check_exposure(const Group *group, const HostFacts *host, BlockerList *blockers);
 
-/* Appends no-reset for each endpoint that the kernel has no way to reset, so that an owner finds what the last one left in it.
- * Overridable. For hosts that require it. Returns 0 or -ENOMEM. */
-int guard_check_reset(const Group *group, BlockerList *blockers);
+/* Appends no-reset if `device` is an endpoint that the kernel has no way to reset, so that an owner finds what the last one left in it.
+ * `demand` is what of the policy asks for a reset (NULL: the daemon was told to ask for it of every device). Overridable. Returns 0 or -ENOMEM. */
+int guard_check_reset(const Device *device, const PolicyDemand *demand, BlockerList *blockers);

@@ -143,12 +143,20 @@ static json_t *claim_json(const PolicyClaim *claim, bool *ok) {
         return object;
 }
 
-static json_t *protection_json(const PolicyProtection *protection, bool *ok) {
+static json_t *demand_json(const PolicyDemand *demand, bool *ok) {
         json_t *object = json_object();
 
-        put(object, "match", match_json(&protection->match, ok), ok);
-        put_text(object, "reason", protection->reason, ok);
+        put(object, "match", match_json(&demand->match, ok), ok);
+        put_text(object, "reason", demand->reason, ok);
         return object;
+}
+
+static json_t *demands_json(const PolicyDemand *demands, size_t n, bool *ok) {
+        json_t *array = json_array();
+
+        for (size_t i = 0; i < n; i++)
+                *ok = json_array_append_new(array, demand_json(&demands[i], ok)) >= 0 && *ok;
+        return array;
 }
 
 /* Takes `value` over. */
@@ -183,15 +191,15 @@ int policy_claim_format(const PolicyClaim *claim, char **ret) {
         return dump(json, ok, 0, ret);
 }
 
-int policy_protection_format(const PolicyProtection *protection, char **ret) {
+int policy_demand_format(const PolicyDemand *demand, char **ret) {
         bool ok = true;
-        json_t *json = protection_json(protection, &ok);
+        json_t *json = demand_json(demand, &ok);
 
         return dump(json, ok, 0, ret);
 }
 
 int policy_set_format(const PolicySet *set, char **ret) {
-        json_t *object = json_object(), *rules = json_array(), *labels = json_array(), *claims = json_array(), *protections = json_array();
+        json_t *object = json_object(), *rules = json_array(), *labels = json_array(), *claims = json_array();
         bool ok = true;
 
         put(object, "version", json_integer(1), &ok);
@@ -201,11 +209,10 @@ int policy_set_format(const PolicySet *set, char **ret) {
                 ok = json_array_append_new(claims, claim_json(&set->claims[i], &ok)) >= 0 && ok;
         for (size_t i = 0; i < set->n_rules; i++)
                 ok = json_array_append_new(rules, rule_json(&set->rules[i], &ok)) >= 0 && ok;
-        for (size_t i = 0; i < set->n_protections; i++)
-                ok = json_array_append_new(protections, protection_json(&set->protections[i], &ok)) >= 0 && ok;
         put(object, "labels", labels, &ok);
         put(object, "claims", claims, &ok);
         put(object, "rules", rules, &ok);
-        put(object, "protect", protections, &ok);
+        put(object, "protect", demands_json(set->protections, set->n_protections, &ok), &ok);
+        put(object, "reset", demands_json(set->resets, set->n_resets, &ok), &ok);
         return dump(object, ok, JSON_INDENT(2), ret);
 }

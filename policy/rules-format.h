@@ -12,4 +12,4 @@ int policy_set_format(const PolicySet *set, char **ret);
 int policy_rule_format(const PolicyRule *rule, char **ret);
 int policy_label_format(const PolicyLabel *label, char **ret);
 int policy_claim_format(const PolicyClaim *claim, char **ret);
-int policy_protection_format(const PolicyProtection *protection, char **ret);
+int policy_demand_format(const PolicyDemand *demand, char **ret);

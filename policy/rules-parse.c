@@ -208,12 +208,12 @@ static int read_claim_label(Parser *parser, const json_t *value, void *target) {
         return parser_read_text(parser, value, LABEL_MAX, "a label of 1 to 128 bytes", &((PolicyClaim *) target)->label);
 }
 
-static int read_protection_match(Parser *parser, const json_t *value, void *target) {
-        return policy_match_read(parser, value, &((PolicyProtection *) target)->match);
+static int read_demand_match(Parser *parser, const json_t *value, void *target) {
+        return policy_match_read(parser, value, &((PolicyDemand *) target)->match);
 }
 
-static int read_protection_reason(Parser *parser, const json_t *value, void *target) {
-        return parser_read_text(parser, value, POLICY_TEXT_MAX, "a reason of 1 to 256 bytes", &((PolicyProtection *) target)->reason);
+static int read_demand_reason(Parser *parser, const json_t *value, void *target) {
+        return parser_read_text(parser, value, POLICY_TEXT_MAX, "a reason of 1 to 256 bytes", &((PolicyDemand *) target)->reason);
 }
 
 /* A new entry at the end of one of the set's arrays, zeroed but for its origin. */
@@ -256,11 +256,18 @@ static int read_claim(Parser *parser, const json_t *value, void *target) {
         return claim ? parser_read_object(parser, value, fields, ELEMENTSOF(fields), claim) : -ENOMEM;
 }
 
-static int read_protection(Parser *parser, const json_t *value, void *target) {
-        static const Field fields[] = { { "match", read_protection_match, true }, { "reason", read_protection_reason, true } };
-        PolicyProtection *protection = ENTRY_NEW(parser, parser->set->protections, parser->set->n_protections);
+static int read_demand(Parser *parser, const json_t *value, PolicyDemand *demand) {
+        static const Field fields[] = { { "match", read_demand_match, true }, { "reason", read_demand_reason, true } };
 
-        return protection ? parser_read_object(parser, value, fields, ELEMENTSOF(fields), protection) : -ENOMEM;
+        return demand ? parser_read_object(parser, value, fields, ELEMENTSOF(fields), demand) : -ENOMEM;
+}
+
+static int read_protection(Parser *parser, const json_t *value, void *target) {
+        return read_demand(parser, value, ENTRY_NEW(parser, parser->set->protections, parser->set->n_protections));
+}
+
+static int read_reset(Parser *parser, const json_t *value, void *target) {
+        return read_demand(parser, value, ENTRY_NEW(parser, parser->set->resets, parser->set->n_resets));
 }
 
 static int read_section(Parser *parser, const json_t *value, int (*read)(Parser *parser, const json_t *value, void *target)) {
@@ -289,6 +296,10 @@ static int read_protections(Parser *parser, const json_t *value, void *target) {
         return read_section(parser, value, read_protection);
 }
 
+static int read_resets(Parser *parser, const json_t *value, void *target) {
+        return read_section(parser, value, read_reset);
+}
+
 /* jansson says "']' expected near '}'", or what is wrong and near what. */
 static int refuse_text(Parser *parser, const json_error_t *error) {
         static const char separator[] = " expected near ";
@@ -313,6 +324,7 @@ int policy_parse(const char *file, const char *text, size_t size, const PolicyNa
         static const Field fields[] = {
                 { "version", read_version, true }, { "labels", read_labels }, { "claims", read_claims },
                 { "rules", read_rules }, { "protect", read_protections },
+                { "reset", read_resets },
         };
         Parser parser = { .text = text, .size = size, .names = names ?: &no_names, .set = set, .errors = errors };
         json_auto_t *root = NULL;

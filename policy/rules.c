@@ -51,6 +51,14 @@ void policy_caller_match_done(PolicyCallerMatch *match) {
         *match = (PolicyCallerMatch) {};
 }
 
+static void demands_free(PolicyDemand *demands, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                policy_match_done(&demands[i].match);
+                free(demands[i].reason);
+        }
+        free(demands);
+}
+
 void policy_set_done(PolicySet *set) {
         for (size_t i = 0; i < set->n_rules; i++) {
                 free(set->rules[i].name);
@@ -66,14 +74,11 @@ void policy_set_done(PolicySet *set) {
                 strv_free(set->claims[i].labels);
                 free(set->claims[i].label);
         }
-        for (size_t i = 0; i < set->n_protections; i++) {
-                policy_match_done(&set->protections[i].match);
-                free(set->protections[i].reason);
-        }
+        demands_free(set->protections, set->n_protections);
+        demands_free(set->resets, set->n_resets);
         free(set->rules);
         free(set->labels);
         free(set->claims);
-        free(set->protections);
         strv_free(set->files);
         *set = (PolicySet) {};
 }
@@ -146,13 +151,21 @@ PolicyDecision policy_decide(const PolicyQuery *query, const PolicyDevice *devic
         return (PolicyDecision) { query->uid == 0 ? POLICY_ALLOW : POLICY_DENY, NULL };
 }
 
-const PolicyProtection *policy_find_protection(const PolicySet *set, const PolicyDevice *device) {
+static const PolicyDemand *find_demand(const PolicyDemand *demands, size_t n, const PolicyDevice *device) {
         MatchSubject subject = match_subject_of(device);
 
-        for (size_t i = 0; i < set->n_protections; i++)
-                if (match_failure(&set->protections[i].match, &subject) == MATCH_MATCHES)
-                        return &set->protections[i];
+        for (size_t i = 0; i < n; i++)
+                if (match_failure(&demands[i].match, &subject) == MATCH_MATCHES)
+                        return &demands[i];
         return NULL;
+}
+
+const PolicyDemand *policy_find_protection(const PolicySet *set, const PolicyDevice *device) {
+        return find_demand(set->protections, set->n_protections, device);
+}
+
+const PolicyDemand *policy_find_reset(const PolicySet *set, const PolicyDevice *device) {
+        return find_demand(set->resets, set->n_resets, device);
 }
 
 const PolicyLabel *policy_find_label(const PolicySet *set, const PolicyDevice *device) {

@@ -93,12 +93,12 @@ typedef struct PolicyClaim {
         char *label;   /* what the owner has if the caller claims none; NULL: none */
 } PolicyClaim;
 
-/* Devices that nobody gets without overriding it. */
-typedef struct PolicyProtection {
+/* What is asked for devices' sake of whoever wants them. */
+typedef struct PolicyDemand {
         PolicyOrigin origin;
         PolicyMatch match;
         char *reason;
-} PolicyProtection;
+} PolicyDemand;
 
 /* All files of a policy, in their order. The first entry of a kind that matches decides. */
 typedef struct PolicySet {
@@ -108,12 +108,17 @@ typedef struct PolicySet {
         size_t n_labels;
         PolicyClaim *claims;
         size_t n_claims;
-        PolicyProtection *protections;
+        PolicyDemand *protections; /* nobody gets the devices without overriding it */
         size_t n_protections;
+        PolicyDemand *resets; /* nor those of these that the kernel cannot reset between two owners */
+        size_t n_resets;
         char **files;
 } PolicySet;
 
 void policy_set_done(PolicySet *set);
+
+/* Whether both decide the same, and say the same of it: where their entries stand does not count. */
+bool policy_set_equal(const PolicySet *a, const PolicySet *b);
 
 void policy_match_done(PolicyMatch *match);
 void policy_caller_match_done(PolicyCallerMatch *match);
@@ -165,7 +170,10 @@ typedef struct PolicyDecision {
 PolicyDecision policy_decide(const PolicyQuery *query, const PolicyDevice *device);
 
 /* NULL: nothing protects the device. */
-const PolicyProtection *policy_find_protection(const PolicySet *set, const PolicyDevice *device);
+const PolicyDemand *policy_find_protection(const PolicySet *set, const PolicyDevice *device);
+
+/* NULL: nothing asks for a reset of the device between two owners. */
+const PolicyDemand *policy_find_reset(const PolicySet *set, const PolicyDevice *device);
 
 /* The first entry that labels the device, whose own label is not looked at. NULL: none. */
 const PolicyLabel *policy_find_label(const PolicySet *set, const PolicyDevice *device);

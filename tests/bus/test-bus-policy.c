@@ -2,8 +2,10 @@
 
 /* Policy and labels, as a client sees them. */
 
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/strutil.h"
 #include "tests/bus/fixture.h"
@@ -105,6 +107,64 @@ START_TEST(reload_lists_the_new_policy_or_says_what_is_wrong) {
 }
 END_TEST
 
+/* The reload itself is a row, too, with who asked for it. */
+START_TEST(reload_is_in_the_audit_trail) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup) {});
+        _cleanup_free_ char *good = NULL, *bad = NULL;
+        const char *name;
+
+        write_policy(fixture, "{'version':1,'rules':[{'verdict':'allow'}]}");
+        sd_bus_message_unref(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "Reload", ""));
+        good = answer_text(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "ListAudit", "ta{sv}u", (uint64_t) 0, 1, "verb", "s",
+                                             "reload", 10));
+        assert_has(good, "STRING \"done\"");
+        assert_has(good, "STRING \"The policy in force is 1 rules, 0 labels, 0 claims, 0 protections and 0 resets, from a.json\"");
+        ck_assert_int_ge(sd_bus_get_unique_name(fixture->bus, &name), 0);
+        assert_has(good, name);
+        write_policy(fixture, "{'version':2}");
+        sd_bus_message_unref(fixture_call_in_vain(fixture, SD_BUS_ERROR_FAILED, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "Reload", ""));
+        bad = answer_text(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "ListAudit", "ta{sv}u", (uint64_t) 1, 1, "verb", "s",
+                                            "reload", 10));
+        assert_has(bad, "STRING \"refused\"");
+        assert_has(bad, "a.json:1:12: found the number 2");
+}
+END_TEST
+
+START_TEST(signal_reloads_as_well_and_is_in_the_audit_trail) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup) {});
+        _cleanup_free_ char *row = NULL, *pid = NULL;
+
+        write_policy(fixture, "{'version':1,'rules':[{'verdict':'allow'}]}");
+        ck_assert_int_eq(kill(fixture->daemon_pid, SIGHUP), 0);
+        fixture_await_notification(fixture, "RELOADING=1");
+        fixture_await_notification(fixture, "READY=1");
+        row = answer_text(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "ListAudit", "ta{sv}u", (uint64_t) 0, 1, "verb", "s",
+                                            "reload", 10));
+        assert_has(row, "STRING \"SIGHUP\"");
+        assert_has(row, "STRING \"done\"");
+        ck_assert_int_ge(asprintf(&pid, " %d", (int) getpid()), 0);
+        assert_has(row, pid);
+}
+END_TEST
+
+START_TEST(policy_that_asks_for_a_reset_is_listed_and_explained) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup) { .no_daemon = true });
+        _cleanup_free_ char *listed = NULL, *explained = NULL, *of_release = NULL;
+
+        ck_assert_int_eq(treegen_set_attribute(fixture->tree->fd, "0000:02:00.0", "reset_method", "\n"), 0);
+        write_policy(fixture, "{'version':1,\n'reset':[{'match':{'class':'02*'},'reason':'firmware'}]}");
+        fixture_start_daemon(fixture);
+        listed = answer_text(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "ListPolicy", "a{sv}", 0));
+        assert_has(listed, "STRING \"reset\"");
+        assert_has(listed, "STRING \"{\"match\": {\"class\": \"02*\"}, \"reason\": \"firmware\"}\"");
+        explained = answer_text(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "ExplainPolicy", "ssa{sv}", "assign", "0000:02:00.1", 0));
+        assert_has(explained, "STRING \"firmware\"");
+        assert_has(explained, "STRING \"The kernel has no way to reset 0000:02:00.0, and a.json:2 asks for a reset between owners: firmware\"");
+        of_release = answer_text(fixture_call_well(fixture, ASSIGND_MANAGER_PATH, ASSIGND_MANAGER_INTERFACE, "ExplainPolicy", "ssa{sv}", "release", "0000:02:00.1", 0));
+        ck_assert_ptr_null(strstr(of_release, "no-reset"));
+}
+END_TEST
+
 START_TEST(explanation_names_the_rule_and_why_the_others_did_not_match) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup) { .no_daemon = true });
         _cleanup_free_ char *denied = NULL, *allowed = NULL, *of_root = NULL;
@@ -166,5 +226,6 @@ START_TEST(groups_of_the_caller_come_with_its_credentials) {
 END_TEST
 
 BUS_SUITE("policy", label_is_set_shown_and_taken_away, change_of_a_label_is_announced, label_of_an_assigned_group_stays,
-          reload_lists_the_new_policy_or_says_what_is_wrong, explanation_names_the_rule_and_why_the_others_did_not_match,
+          reload_lists_the_new_policy_or_says_what_is_wrong, reload_is_in_the_audit_trail,
+          signal_reloads_as_well_and_is_in_the_audit_trail, policy_that_asks_for_a_reset_is_listed_and_explained, explanation_names_the_rule_and_why_the_others_did_not_match,
           questions_that_make_no_sense_are_refused, groups_of_the_caller_come_with_its_credentials)

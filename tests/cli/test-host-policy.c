@@ -111,6 +111,16 @@ START_TEST(explain_counts_protections_and_labels) {
 }
 END_TEST
 
+START_TEST(explain_tells_what_is_to_be_reset) {
+        _cleanup_fixture_ Fixture *fixture = fixture_with_policy("{'version':1,'reset':[{'match':{'address':'0000:02:00.1'},'reason':'keys in its memory'}]}");
+        Stage stage = { .address = fixture->address };
+        _cleanup_result_ Result result = ctl(&stage, "policy", "explain", "assign", "02:00.0"), list = ctl(&stage, "policy");
+
+        assert_out(&result, 0, "0000:02:00.1: no label, host driver e1000e\n  No rule matches: root is allowed\n  To be reset between owners: keys in its memory\n");
+        assert_out(&list, 0, "reset  50-a.json:1  -        keys in its memory");
+}
+END_TEST
+
 START_TEST(check_needs_no_daemon_and_tells_every_slip) {
         _cleanup_stage_ Stage *stage = stage_new(NULL);
         _cleanup_free_ char *good = NULL, *bad = NULL, *told = NULL;
@@ -184,5 +194,5 @@ START_TEST(wrong_usage_is_told_with_the_right_one) {
 END_TEST
 
 BUS_SUITE("host-policy", list_shows_the_policy_in_its_order, list_says_what_it_means_that_there_is_none, list_notes_that_the_files_are_not_in_force,
-          explain_tells_a_new_user_everything, explain_counts_protections_and_labels, check_needs_no_daemon_and_tells_every_slip,
+          explain_tells_a_new_user_everything, explain_counts_protections_and_labels, explain_tells_what_is_to_be_reset, check_needs_no_daemon_and_tells_every_slip,
           label_is_set_shown_and_taken_away, wrong_usage_is_told_with_the_right_one)

@@ -31,6 +31,7 @@ static void check_round_trip(const PolicySet *set) {
         FUZZ_CHECK(policy_set_format(set, &once) == 0);
         FUZZ_CHECK(policy_parse("again", once, strlen(once), &names, &again, &errors) == 0);
         FUZZ_CHECK(errors.n_items == 0);
+        FUZZ_CHECK(policy_set_equal(set, &again));
         FUZZ_CHECK(policy_set_format(&again, &twice) == 0);
         FUZZ_CHECK(strcmp(once, twice) == 0);
 }

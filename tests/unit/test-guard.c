@@ -168,13 +168,30 @@ START_TEST(only_an_endpoint_without_a_reset_lacks_one) {
 
                 device->reset_methods = cases[i].methods ? strdup(cases[i].methods) : NULL;
                 machine_link(&facts);
-                ck_assert_int_eq(guard_check_reset(facts.groups[0], &blockers), 0);
+                ck_assert_int_eq(guard_check_reset(facts.groups[0]->devices[0], NULL, &blockers), 0);
                 ck_assert_uint_eq(blockers.n_items, cases[i].blocked);
                 ck_assert(!cases[i].blocked || (blockers.items[0].code == BLOCKER_NO_RESET && blockers.items[0].overridable));
         }
 }
 END_TEST
 
+START_TEST(a_missing_reset_that_the_policy_asks_for_is_told_with_its_place_and_reason) {
+        const PolicyDemand demand = { .origin = { "50-tenants.json", 7 }, .reason = (char *) "tenants must not see each other's keys" };
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        _cleanup_(facts_done) Facts facts = {};
+
+        (void) machine_add(&facts, DISK, 0x010802, 16, "nvme", NULL);
+        machine_link(&facts);
+        ck_assert_int_eq(guard_check_reset(facts.groups[0]->devices[0], &demand, &blockers), 0);
+        ck_assert_uint_eq(blockers.n_items, 1);
+        ck_assert_int_eq(blockers.items[0].code, BLOCKER_NO_RESET);
+        ck_assert_uint_eq(blockers.items[0].group, 16);
+        ck_assert_str_eq(blockers.items[0].detail, "The kernel has no way to reset " DISK ", and 50-tenants.json:7 asks for a reset between owners: "
+                                                   "tenants must not see each other's keys");
+}
+END_TEST
+
 SUITE("guard", each_use_is_a_blocker_that_names_what_stands_in_the_way, what_could_not_be_found_out_is_a_blocker_of_every_kind,
       uses_of_other_groups_do_not_count, what_is_told_twice_is_listed_once_and_too_many_are_counted, text_from_the_host_is_escaped,
-      a_passthrough_domain_and_missing_interrupt_remapping_are_told, only_an_endpoint_without_a_reset_lacks_one)
+      a_passthrough_domain_and_missing_interrupt_remapping_are_told, only_an_endpoint_without_a_reset_lacks_one,
+      a_missing_reset_that_the_policy_asks_for_is_told_with_its_place_and_reason)

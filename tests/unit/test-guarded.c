@@ -133,7 +133,7 @@ START_TEST(a_change_of_what_the_kernel_allows_is_seen_at_the_next_reload) {
         put_directory(daemon_scene.root, "module/vfio_iommu_type1");
         put_directory(daemon_scene.root, "module/vfio_iommu_type1/parameters");
         put_file(daemon_scene.root, "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n");
-        ck_assert_int_eq(manager_reload(daemon_scene.manager), 0);
+        ck_assert_int_eq(manager_reload(daemon_scene.manager, &(Caller) { .bus_name = (char *) ":1.9" }), 0);
         request_refused(make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL), REFUSAL_NOT_VIABLE, "allow_unsafe_interrupts");
         operation = begin_request(overriding("vm:a", "0000:02:00.0", "unsafe-interrupts"));
         await_end(operation);
@@ -163,6 +163,35 @@ START_TEST(a_device_without_a_reset_is_refused_only_where_one_is_required) {
 }
 END_TEST
 
+static Request labelled(const char *owner, const char *target, const char *label) {
+        Request request = make_request(VERB_ASSIGN, owner, target, NULL);
+
+        ck_assert_int_eq(string_copy(label, &request.label), 0);
+        return request;
+}
+
+START_TEST(policy_asks_for_a_reset_of_the_devices_that_match) {
+        Operation *operation;
+        Request request;
+
+        ck_assert_int_eq(treegen_set_attribute(daemon_scene.root, "0000:02:00.1", "reset_method", "\n"), 0);
+        ck_assert_int_eq(treegen_set_attribute(daemon_scene.root, "0000:01:00.0", "reset_method", "\n"), 0);
+        scene_write_policy("a.json", "{'version':1,\n'labels':[{'match':{'address':'0000:02:*'},'label':'tenant-a'}],\n'claims':[{'caller':{},'labels':['*']}],\n"
+                                     "'reset':[{'match':{'label':'tenant-*'},'reason':'tenants are strangers'}]}");
+        scene_start();
+        request_refused(labelled("vm:a", "0000:02:00.0", "tenant-a"), REFUSAL_NOT_VIABLE,
+                        "no way to reset 0000:02:00.1, and a.json:4 asks for a reset between owners: tenants are strangers");
+        assert_rows("SELECT blockers FROM audit_log", "no-reset 0000:02:00.1: The kernel has no way to reset 0000:02:00.1, and a.json:4 asks for a reset between "
+                                                      "owners: tenants are strangers\n");
+        (void) assign("vm:b", "0000:01:00.0"); /* it cannot be reset either, and nothing asks for it */
+        request = labelled("vm:a", "0000:02:00.0", "tenant-a");
+        ck_assert_int_eq(strv_append(&request.overrides, "no-reset"), 0);
+        operation = begin_request(request);
+        await_end(operation);
+        ck_assert_int_eq(operation->state, OPERATION_DONE);
+}
+END_TEST
+
 START_TEST(the_end_of_an_override_is_no_different) {
         _cleanup_free_ char *before = scene_snapshot();
         Operation *operation;
@@ -180,4 +209,5 @@ DAEMON_SUITE("guarded", a_mounted_disk_of_a_companion_keeps_the_group_with_the_h
              an_override_goes_past_its_own_code_and_the_audit_keeps_it, an_override_does_not_go_past_what_the_kernel_refuses,
              a_change_of_what_the_kernel_allows_is_seen_at_the_next_reload,
              a_group_whose_domain_translates_nothing_is_told_where_groups_are_listed,
-             a_device_without_a_reset_is_refused_only_where_one_is_required, the_end_of_an_override_is_no_different)
+             a_device_without_a_reset_is_refused_only_where_one_is_required, policy_asks_for_a_reset_of_the_devices_that_match,
+             the_end_of_an_override_is_no_different)

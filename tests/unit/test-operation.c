@@ -287,7 +287,7 @@ START_TEST(a_disk_that_fills_in_the_middle_stops_the_operation_until_there_is_ro
         await_end(operation);
         ck_assert_int_eq(operation->state, OPERATION_DONE);
         assert_snapshot(before);
-        ck_assert_int_eq(manager_reload(manager()), 0);
+        ck_assert_int_eq(manager_reload(manager(), &(Caller) { .bus_name = (char *) ":1.9" }), 0);
         ck_assert_str_eq(manager_health(manager()), "ok");
 }
 END_TEST

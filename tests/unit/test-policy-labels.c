@@ -98,7 +98,7 @@ START_TEST(label_is_claimed_only_where_the_policy_lets_it) {
         request.caller.uid = 1000;
         request_refused(request, REFUSAL_DENIED, "No claim of the policy lets uid 1000 claim the label tenant-a");
         scene_write_policy("b.json", "{'version':1,'claims':[{'caller':{'users':[1000]},'labels':['tenant-a']}]}");
-        ck_assert_int_eq(manager_reload(manager()), 0);
+        ck_assert_int_eq(manager_reload(manager(), &(Caller) { .bus_name = (char *) ":1.9" }), 0);
         request = labelled("tenant-a", make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL));
         request.caller.uid = 1000;
         done(request);
@@ -152,13 +152,13 @@ START_TEST(policy_that_would_change_a_label_under_an_assignment_is_not_taken) {
         scene_start();
         done(labelled("tenant-a", make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
         scene_write_policy("a.json", "{'version':1,'labels':[\n\n{'match':{'address':'0000:02:*'},'label':'tenant-b'}]}");
-        ck_assert_int_eq(manager_reload(manager()), 0);
+        ck_assert_int_eq(manager_reload(manager(), &(Caller) { .bus_name = (char *) ":1.9" }), 0);
         ck_assert_pstr_eq(label_of(&nic), "tenant-a");
         ck_assert_msg(strstr(manager_health(manager()),
                              "a.json:3:1: found tenant-b for 0000:02:00.0, which is assigned to vm:a, expected tenant-a until it is released"),
                       "%s", manager_health(manager()));
         release("vm:a");
-        ck_assert_int_eq(manager_reload(manager()), 0);
+        ck_assert_int_eq(manager_reload(manager(), &(Caller) { .bus_name = (char *) ":1.9" }), 0);
         ck_assert_pstr_eq(label_of(&nic), "tenant-b");
 }
 END_TEST
@@ -170,7 +170,7 @@ START_TEST(label_by_driver_does_not_change_with_the_assignment) {
         done(labelled("cards", make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
         assert_driver(&nic, "vfio-pci");
         ck_assert_pstr_eq(label_of(&nic), "cards");
-        ck_assert_int_eq(manager_reload(manager()), 0);
+        ck_assert_int_eq(manager_reload(manager(), &(Caller) { .bus_name = (char *) ":1.9" }), 0);
         ck_assert_str_eq(manager_health(manager()), "ok");
 }
 END_TEST

@@ -2,7 +2,9 @@
 
 /* Policy in a daemon: what its files let whom do, and what happens to files that cannot be used. */
 
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/strutil.h"
@@ -47,7 +49,7 @@ static RefusalCode open_as(uid_t uid, uint64_t assignment) {
 }
 
 static void reload(void) {
-        ck_assert_int_eq(manager_reload(manager()), 0);
+        ck_assert_int_eq(manager_reload(manager(), &(Caller) { .bus_name = (char *) ":1.9" }), 0);
         loop_drain();
 }
 
@@ -202,6 +204,80 @@ START_TEST(only_json_files_that_are_not_hidden_are_read) {
 }
 END_TEST
 
+#define RELOADS "SELECT verb, uid, pid, caller, outcome, error, message FROM audit_log WHERE verb = 'reload'"
+
+START_TEST(reload_that_changes_the_policy_is_a_row) {
+        const Caller caller = { .uid = 7, .pid = 4711, .bus_name = (char *) ":1.3" };
+
+        scene_start();
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'allow'}]}");
+        scene_write_policy("b.json", "{'version':1}");
+        ck_assert_int_eq(manager_reload(manager(), &caller), 0);
+        assert_rows(RELOADS, "reload|7|4711|:1.3|done||The policy in force is 1 rules, 0 labels, 0 claims, 0 protections and 0 resets, from a.json b.json\n");
+}
+END_TEST
+
+/* Another place of the same is no other policy. */
+START_TEST(reload_that_changes_nothing_leaves_no_row) {
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'allow'}]}");
+        scene_start();
+        reload();
+        scene_write_policy("a.json", NULL);
+        scene_write_policy("b.json", "{'version':1,\n'rules':[\n{'verdict':'allow'}]}");
+        reload();
+        assert_rows(RELOADS, "");
+        ck_assert_str_eq(manager()->policy.set.rules[0].origin.file, "b.json");
+}
+END_TEST
+
+START_TEST(reload_that_is_refused_is_a_row_and_so_is_its_mending) {
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'allow'}]}");
+        scene_start();
+        scene_write_policy("b.json", "{'version':1,\n'rules':[{'verdict':'alow'}]}");
+        reload();
+        assert_rows("SELECT outcome, error, caller FROM audit_log", "refused|Failed|:1.9\n");
+        assert_rows("SELECT count(*) FROM audit_log WHERE message LIKE '%has an error, and the one before stays in force: b.json:2:21: found \"alow\", expected%'", "1\n");
+        scene_write_policy("b.json", NULL);
+        reload();
+        assert_rows("SELECT outcome, message FROM audit_log WHERE id = 2",
+                    "done|The policy in force is 1 rules, 0 labels, 0 claims, 0 protections and 0 resets, from a.json\n");
+}
+END_TEST
+
+/* A disk that is full for every file that is longer than this. */
+static void limit_files(rlim_t bytes) {
+        struct rlimit limit;
+
+        ck_assert_ptr_ne(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+        ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        limit.rlim_cur = bytes;
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(a_policy_whose_row_cannot_be_written_is_not_in_force) {
+        scene_start();
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'allow'}]}");
+        limit_files(4096);
+        reload();
+        assert_health("degraded");
+        limit_files(RLIM_INFINITY);
+        assign_well(by(0, make_request(VERB_ASSIGN, "vm:a", "0000:02:00.0", NULL)));
+        assert_health("the policy was not reloaded, as that could not be recorded in the audit trail (No space left on device)");
+        ck_assert_uint_eq(manager()->policy.set.n_rules, 0);
+        reload();
+        ck_assert_str_eq(manager_health(manager()), "ok");
+        ck_assert_uint_eq(manager()->policy.set.n_rules, 1);
+        assert_rows("SELECT count(*) FROM audit_log WHERE verb = 'reload'", "1\n");
+}
+END_TEST
+
+START_TEST(files_whose_names_cannot_be_printed_are_refused) {
+        scene_write_policy("a\nb.json", "{'version':1}");
+        scene_start();
+        assert_health("a\\x0ab.json: found a name that cannot be printed");
+}
+END_TEST
+
 static char *file_path(const char *name) {
         char *path;
 
@@ -283,4 +359,6 @@ DAEMON_SUITE("policy", without_files_root_may_everything_and_nobody_else_anythin
              driver_of_a_rule_is_the_hosts, denial_names_its_rule_and_may_be_of_root, what_a_rule_wants_to_ask_is_denied_to_all_but_root,
              protected_devices_go_only_past_an_override, reload_puts_new_rules_in_force, one_bad_file_leaves_all_of_the_last_good_set_in_force,
              a_daemon_that_starts_with_a_bad_file_gives_nothing_away, only_json_files_that_are_not_hidden_are_read,
-             files_that_others_could_have_written_are_refused, all_errors_of_all_files_are_counted, reservations_are_asked_for_too, plan_says_what_policy_would_say)
+             files_that_others_could_have_written_are_refused, all_errors_of_all_files_are_counted, reservations_are_asked_for_too, plan_says_what_policy_would_say,
+             reload_that_changes_the_policy_is_a_row, reload_that_changes_nothing_leaves_no_row, reload_that_is_refused_is_a_row_and_so_is_its_mending,
+             a_policy_whose_row_cannot_be_written_is_not_in_force, files_whose_names_cannot_be_printed_are_refused)

@@ -31,7 +31,7 @@ static const struct {
         { "{}", "1:1: found an object without \"version\", expected the key \"version\"" },
         { "{'version':2}", "1:12: found the number 2, expected the number 1, the only version there is" },
         { "{'version':'1'}", "1:12: found \"1\", expected the number 1, the only version there is" },
-        { "{'version':1,\n\t'rulse':[]}", "2:2: found the key \"rulse\", expected \"version\", \"labels\", \"claims\", \"rules\" or \"protect\"" },
+        { "{'version':1,\n\t'rulse':[]}", "2:2: found the key \"rulse\", expected \"version\", \"labels\", \"claims\", \"rules\", \"protect\" or \"reset\"" },
         { "{'version':1,'rules':{}}", "1:22: found an empty object, expected an array ([...])" },
         { "{'version':1,'labels':7}", "1:23: found the number 7, expected an array ([...])" },
         { "{'version':1,'protect':null}", "1:24: found null, expected an array ([...])" },
@@ -106,6 +106,12 @@ static const struct {
           "1:47: found \"\", expected a label of 1 to 128 bytes, in which * and ? may stand for others" },
         { "{'version':1,'claims':[{'caller':{},'label':false}]}", "1:45: found false, expected a label of 1 to 128 bytes" },
         { "{'version':1,'protect':[{'match':{}}]}", "1:25: found an object without \"reason\", expected the key \"reason\"" },
+        { "{'version':1,'reset':{}}", "1:22: found an empty object, expected an array ([...])" },
+        { "{'version':1,'reset':[{'reason':'a'}]}", "1:23: found an object without \"match\", expected the key \"match\"" },
+        { "{'version':1,'reset':[{'match':{}}]}", "1:23: found an object without \"reason\", expected the key \"reason\"" },
+        { "{'version':1,'reset':[{'match':{},'reason':''}]}", "1:44: found \"\", expected a reason of 1 to 256 bytes" },
+        { "{'version':1,'reset':[{'match':{'vendr':'8086'},'reason':'a'}]}", "1:33: found the key \"vendr\", expected " MATCH_KEYS },
+        { "{'version':1,'reset':[{'match':{},'reason':'a','always':true}]}", "1:48: found the key \"always\", expected \"match\" or \"reason\"" },
         { "{'version':1,'protect':[{'match':{},'reason':[]}]}", "1:46: found an empty array, expected a reason of 1 to 256 bytes" },
 };
 
@@ -123,7 +129,7 @@ START_TEST(all_slips_of_a_file_are_told_at_once) {
 
         ck_assert_str_eq(told, "test.json:5:17: found \"alow\", expected \"allow\", \"deny\" or \"ask\"\n"
                                "test.json:6:26: found \"x\", expected four hexadecimal digits, such as \"8086\"\n"
-                               "test.json:8:3: found the key \"rule\", expected \"version\", \"labels\", \"claims\", \"rules\" or \"protect\"");
+                               "test.json:8:3: found the key \"rule\", expected \"version\", \"labels\", \"claims\", \"rules\", \"protect\" or \"reset\"");
 }
 END_TEST
 
@@ -246,7 +252,8 @@ static char *format(const PolicySet *set) {
         "'owner':'vm:*'},'verbs':['assign','open'],'verdict':'ask'}," \
         "{'match':{'driver':null,'label':null,'subsystem':'*:0001','class':'020000','sriov':'none'},'verdict':'allow'}," \
         "{'verbs':['reserve','unreserve','release','recover'],'verdict':'deny'}]," \
-        "'protect':[{'match':{'class':'0108'},'reason':'the disks'}]}"
+        "'protect':[{'match':{'class':'0108'},'reason':'the disks'}]," \
+        "'reset':[{'match':{'label':'tenant-*','vendor':'10de'},'reason':'tenants are strangers'},{'match':{},'reason':'all'}]}"
 
 START_TEST(what_is_formatted_is_read_as_the_same) {
         _cleanup_(policy_set_done) PolicySet set = policy_of(EVERYTHING);
@@ -255,6 +262,7 @@ START_TEST(what_is_formatted_is_read_as_the_same) {
 
         twice = format(&again);
         ck_assert_str_eq(once, twice);
+        ck_assert(policy_set_equal(&set, &again));
         ck_assert_uint_eq(again.n_rules, 3);
         ck_assert_uint_eq(again.rules[0].match.ids, 0x808610d310430000);
         ck_assert_uint_eq(again.rules[0].match.ids_mask, 0xffffffffffff0000);
@@ -268,6 +276,9 @@ START_TEST(what_is_formatted_is_read_as_the_same) {
         ck_assert_uint_eq(again.n_claims, 2);
         ck_assert_str_eq(again.claims[0].labels[0], "tenant-*");
         ck_assert_str_eq(again.protections[0].reason, "the disks");
+        ck_assert_uint_eq(again.n_resets, 2);
+        ck_assert_str_eq(again.resets[0].match.label.pattern, "tenant-*");
+        ck_assert_str_eq(again.resets[1].reason, "all");
         ck_assert_int_eq(again.labels[1].match.numa, -1);
         ck_assert(again.labels[1].match.has_numa);
 }

@@ -282,6 +282,75 @@ START_TEST(protection_and_label_are_the_first_that_match) {
 }
 END_TEST
 
+START_TEST(reset_is_asked_for_by_the_first_that_matches) {
+        _cleanup_(policy_set_done) PolicySet set = policy_of("{'version':1,'protect':[{'match':{},'reason':'no'}],'reset':[{'match':{'vendor':'10de'},'reason':'a'},"
+                                                             "\n{'match':{'label':'tenant-*'},'reason':'b'},{'match':{'class':'02*'},'reason':'c'}]}");
+        Device device = card();
+        PolicyDevice subject;
+
+        policy_device_init(&device, NULL, "tenant-a", &subject);
+        ck_assert_str_eq(policy_find_reset(&set, &subject)->reason, "b");
+        ck_assert_uint_eq(policy_find_reset(&set, &subject)->origin.line, 2);
+        subject.label = NULL;
+        ck_assert_str_eq(policy_find_reset(&set, &subject)->reason, "c");
+        device.identity.class = 0x010802;
+        ck_assert_ptr_null(policy_find_reset(&set, &subject));
+}
+END_TEST
+
+/* What differs from the first in one thing each. */
+static const char *const different[] = {
+        "{'version':1}",
+        "{'version':1,'rules':[{'name':'b','match':{'address':'0000:02:*'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'match':{'address':'0000:02:*'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:03:*'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*','numa':0},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*','driver':null},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*','driver':'nvme'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*','label':null},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*','label':'x'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*','vendor':'0000'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*','class':'00'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*','sriov':'vf'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':['bob']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':[1000]},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':['alice','bob']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':['alice'],'groups':[7]},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':['alice'],'selinux':['x']},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':['alice'],'owner':'x'},'verbs':['assign'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':['alice']},'verbs':['assign','open'],'verdict':'allow'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'ask'}]}",
+        "{'version':1,'labels':[{'match':{},'label':'a'}]}",
+        "{'version':1,'labels':[{'match':{},'label':'b'}]}",
+        "{'version':1,'labels':[{'match':{'numa':0},'label':'a'}]}",
+        "{'version':1,'claims':[{'caller':{}}]}",
+        "{'version':1,'claims':[{'caller':{'owner':'x'}}]}",
+        "{'version':1,'claims':[{'caller':{},'label':'a'}]}",
+        "{'version':1,'claims':[{'caller':{},'labels':['a']}]}",
+        "{'version':1,'claims':[{'caller':{},'labels':['b']}]}",
+        "{'version':1,'protect':[{'match':{},'reason':'a'}]}",
+        "{'version':1,'protect':[{'match':{},'reason':'b'}]}",
+        "{'version':1,'reset':[{'match':{},'reason':'a'}]}",
+        "{'version':1,'reset':[{'match':{'numa':0},'reason':'a'}]}",
+        "{'version':1,'rules':[{'name':'a','match':{'address':'0000:02:*'},'caller':{'users':['alice']},'verbs':['assign'],'verdict':'allow'}]}",
+};
+
+START_TEST(sets_are_equal_only_if_nothing_of_them_differs) {
+        _cleanup_(policy_set_done) PolicySet set = policy_of(different[_i]), same = {};
+        _cleanup_free_ char *spaced = NULL;
+
+        ck_assert_int_ge(asprintf(&spaced, "\n\n  %s\n", different[_i]), 0);
+        same = policy_of(spaced);
+        for (size_t i = 0; i < ELEMENTSOF(different); i++) {
+                _cleanup_(policy_set_done) PolicySet other = policy_of(different[i]);
+
+                ck_assert_msg(policy_set_equal(&set, &other) == ((size_t) _i == i), "%s against %s", different[_i], different[i]);
+        }
+        ck_assert(policy_set_equal(&set, &same));
+}
+END_TEST
+
 START_TEST(origin_is_a_place_with_a_name) {
         const PolicyOrigin origin = { "50-vms.json", 12 };
         _cleanup_free_ char *named = NULL, *unnamed = NULL;
@@ -302,11 +371,12 @@ int main(void) {
                 device_without_a_driver_label_or_node_matches_only_null, physical_and_virtual_functions_are_told_apart,
                 what_is_not_known_of_a_caller_never_opens_and_always_closes, request_without_an_owner_is_for_no_rule_about_owners,
                 rule_is_about_its_verbs_only, first_rule_that_matches_decides, without_a_rule_only_root_is_allowed, a_rule_can_deny_root,
-                protection_and_label_are_the_first_that_match, origin_is_a_place_with_a_name,
+                protection_and_label_are_the_first_that_match, reset_is_asked_for_by_the_first_that_matches, origin_is_a_place_with_a_name,
         };
 
         tcase_add_loop_test(tcase, each_key_of_a_match_asks_what_it_says, 0, (int) ELEMENTSOF(device_cases));
         tcase_add_loop_test(tcase, each_key_of_a_caller_asks_what_it_says, 0, (int) ELEMENTSOF(caller_cases));
+        tcase_add_loop_test(tcase, sets_are_equal_only_if_nothing_of_them_differs, 0, (int) ELEMENTSOF(different));
         for (size_t i = 0; i < ELEMENTSOF(tests); i++)
                 tcase_add_test(tcase, tests[i]);
         suite_add_tcase(suite, tcase);
