@@ -60,6 +60,23 @@ static int check_form(char *const *devices, Refusal *refusal) {
         return 0;
 }
 
+/* With a group's node all of its members can be had, so that none of them may be somebody else's device. */
+static int check_identities(const Manager *manager, const RecordList *records, BlockerList *blockers) {
+        for (size_t i = 0; i < records->n_items; i++) {
+                const Device *device = facts_find_device(manager_facts(manager), &records->items[i].address);
+                const char *name = PCI_ADDRESS_FORMAT(&records->items[i].address);
+                int r;
+
+                if (!device || device->read_error < 0 || pci_identity_equal(&device->identity, &records->items[i].identity))
+                        continue;
+                r = blocker_list_add(blockers, BLOCKER_IDENTITY_CHANGED, records->items[i].group, name, false,
+                                     "%s is another device than the one that was assigned: release the assignment", name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int check_assignment(const Manager *manager, const Assignment *assignment, const Request *request, Refusal *refusal) {
         _cleanup_(blocker_list_done) BlockerList blockers = {};
         int r;
@@ -75,6 +92,9 @@ static int check_assignment(const Manager *manager, const Assignment *assignment
                         return r;
         }
         blocker_list_drop(&blockers, BLOCKER_OWNED); /* by the assignment itself */
+        r = check_identities(manager, &assignment->records, &blockers);
+        if (r < 0)
+                return r;
         return blockers.n_items > 0 ? refusal_from_blockers(refusal, &blockers) : 0;
 }
 

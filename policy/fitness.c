@@ -49,10 +49,12 @@ static int add(FindingList *list, const char *code, FindingLevel level, const ch
 }
 
 static int check_iommu(const Fitness *fitness, FindingList *list) {
-        size_t n_groups = fitness->facts->n_groups;
+        size_t n_groups = fitness->facts->n_groups, n_grouped = 0;
 
+        for (size_t i = 0; i < fitness->facts->n_devices; i++)
+                n_grouped += fitness->facts->devices[i]->group != GROUP_NONE;
         if (fitness->host->n_iommus > 0 && n_groups > 0)
-                return add(list, "iommu", FINDING_OK, NULL, "The IOMMU is on: %zu groups with %zu PCI devices", n_groups, fitness->facts->n_devices);
+                return add(list, "iommu", FINDING_OK, NULL, "The IOMMU is on: %zu groups with %zu PCI devices", n_groups, n_grouped);
         return add(list, "iommu", FINDING_PROBLEM,
                    "Turn it on in the firmware (VT-d, AMD-Vi, SMMU) and, on Intel, with intel_iommu=on on the kernel's command line", "The kernel uses no IOMMU, so no device can be given away");
 }
@@ -94,7 +96,7 @@ static int check_interrupts(const Fitness *fitness, FindingList *list) {
         case _ANSWER_MAX:
                 break;
         }
-        return add(list, "interrupt-remapping", FINDING_NOTE, NULL, "The kernel does not tell whether interrupts are remapped; it refuses at the open if they have to be and are not");
+        return add(list, "interrupt-remapping", FINDING_NOTE, "Look for it in the kernel's log: dmesg | grep -i remapping", "The kernel does not tell whether interrupts are remapped; it refuses at the open if they have to be and are not");
 }
 
 static int check_passthrough(const Fitness *fitness, FindingList *list) {

@@ -155,6 +155,33 @@ START_TEST(another_device_at_the_address_is_another_device) {
 }
 END_TEST
 
+/* A VFIO driver has it, so nothing is closed; but nobody was given it. */
+START_TEST(another_device_at_the_address_is_not_opened_for_the_owner_of_the_first) {
+        const TreeDevice other = { "0000:02:00.1", "0000:00:03.0", 0x8086, 0x1533, 0x8086, 0x0000, 0x020000, 0, NIC_GROUP, "vfio-pci", "vfio-pci", "flr", -1 };
+        _cleanup_(refusal_done) Refusal refusal = {};
+        Operation *operation = NULL;
+        Caller caller = {};
+        uint64_t id;
+
+        scene_start();
+        id = assign("vm:a", "0000:02:00.0");
+        unplug(&mate);
+        await_heard("drift device-gone 0000:02:00.1");
+        ck_assert_int_eq(treegen_add_device(daemon_scene.root, &other), 0);
+        emit("add", &mate);
+        await_heard("drift identity-changed 0000:02:00.1");
+        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_ASSIGNED);
+        ck_assert_int_eq(manager_open(daemon_scene.manager, id, NULL, &caller, &refusal, &operation), 0);
+        ck_assert_ptr_null(operation);
+        ck_assert_int_eq(refusal.code, REFUSAL_IDENTITY_CHANGED);
+        ck_assert_int_eq(refusal.blockers.items[0].code, BLOCKER_IDENTITY_CHANGED);
+        ck_assert_str_eq(refusal.blockers.items[0].device, "0000:02:00.1");
+        release("vm:a");
+        assert_driver(&mate, "vfio-pci"); /* it is not ours to move */
+        assert_driver(&nic, "e1000e");
+}
+END_TEST
+
 START_TEST(a_device_that_joins_a_held_group_is_guarded_and_given_back_with_it) {
         scene_start();
         (void) assign("vm:a", "0000:02:00.0");
@@ -334,7 +361,7 @@ DAEMON_SUITE("drift-watch",
              an_override_that_somebody_clears_is_found_by_the_clock_and_said_once,
              what_happens_again_is_said_again,
              a_device_that_is_unplugged_is_gone_and_the_rest_is_given_back,
-             another_device_at_the_address_is_another_device,
+             another_device_at_the_address_is_another_device, another_device_at_the_address_is_not_opened_for_the_owner_of_the_first,
              a_device_that_joins_a_held_group_is_guarded_and_given_back_with_it,
              a_device_that_a_host_driver_was_faster_to_take_closes_the_group_until_it_is_recovered,
              what_joined_keeps_its_group_closed_when_all_others_are_gone,

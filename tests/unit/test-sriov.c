@@ -70,6 +70,8 @@ START_TEST(a_vf_of_an_assigned_pf_is_locked) {
         AWAIT(device_at(&vf) && device_at(&pf)->n_vfs == 1);
         request_refused(make_request(VERB_ASSIGN, "vm:vf", "0000:05:00.1", NULL), REFUSAL_NOT_VIABLE,
                         "0000:05:00.1 is a virtual function of 0000:05:00.0, which is assigned to vm:pf");
+        assert_rows("SELECT blockers FROM audit_log WHERE outcome = 'refused'",
+                    "vf-of-locked-pf 0000:05:00.1: 0000:05:00.1 is a virtual function of 0000:05:00.0, which is assigned to vm:pf and decides what becomes of it\n");
         assert_driver(&vf, NULL);
         assert_override(&vf, NULL);
 }
