@@ -22,6 +22,8 @@ static const struct {
         { "open-group",     "open group node" },
         { "open-device",    "get device from group" },
         { "check-holders",  "look who has it open" },
+        { "set-device-node", "give device node to" },
+        { "set-group-node", "give group node to" },
 };
 
 static int step_add(Table *table, const json_t *step, size_t number) {

@@ -8,6 +8,7 @@
 #include "daemon/claim.h"
 #include "daemon/failed-undo.h"
 #include "daemon/lease.h"
+#include "daemon/nodes.h"
 #include "daemon/permit.h"
 #include "daemon/records.h"
 #include "db/assignment.h"
@@ -42,7 +43,10 @@ static int assign_plan_undo(Operation *operation, void *userdata, Plan *ret) {
         r = manager_see_devices(userdata, &assignment->records, &blind);
         if (r < 0)
                 return r;
-        return plan_give_back(&assignment->records, manager_facts(userdata), ret);
+        r = plan_give_back(&assignment->records, manager_facts(userdata), ret);
+        if (r < 0 || !assignment->has_nodes)
+                return r;
+        return plan_take_nodes_first(ret, &assignment->records, manager_facts(userdata), &assignment->nodes);
 }
 
 /* The kernel may have /dev/iommu and yet no character devices (CONFIG_VFIO_DEVICE_CDEV): now that the devices are on their
@@ -54,13 +58,19 @@ static Backend settle_backend(const Manager *manager, const Assignment *assignme
         return assignment->backend;
 }
 
+static void settle_done(const Manager *manager, Assignment *assignment, Operation *operation) {
+        assignment->backend = settle_backend(manager, assignment);
+        if (assignment->has_nodes)
+                nodes_note(manager, assignment, operation);
+}
+
 static void assign_settled(Operation *operation, void *userdata) {
         Manager *manager = userdata;
         Assignment *assignment = operation_assignment(operation);
 
         manager_refresh_devices(manager, &assignment->records);
         if (operation->state == OPERATION_DONE)
-                assignment->backend = settle_backend(manager, assignment);
+                settle_done(manager, assignment, operation);
         else
                 records_note_differences(manager, &assignment->records, operation);
 }
@@ -141,6 +151,9 @@ static int begin_assignment(Manager *manager, Operation *operation, RecordList *
                 return r;
         r = settle_label(manager, request, assignment);
         if (r < 0)
+                return r;
+        r = nodes_get_access(manager, request, &assignment->has_nodes, &assignment->nodes, &result->refusal);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
         assignment->lease = operation->lease_fd >= 0;
         blocker_list_done(&operation->overridden);

@@ -25,6 +25,8 @@ typedef struct Assignment {
         uid_t uid;   /* of the caller it was given to */
         Backend backend;
         bool lease;
+        bool has_nodes;   /* somebody may open its nodes: */
+        NodeAccess nodes;
         uint64_t created_usec; /* realtime */
         uint32_t *groups;      /* ordered */
         size_t n_groups;

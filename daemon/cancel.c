@@ -12,6 +12,7 @@ static bool verb_can_be_cancelled(Verb verb) {
         case VERB_RECOVER:
         case VERB_LABEL:
         case VERB_GUARD:
+        case VERB_GRANT:
         case _VERB_MAX:
         case _VERB_INVALID:
                 return false;

@@ -5,6 +5,7 @@
 #include "daemon/foreign.h"
 #include "daemon/host-guard.h"
 #include "daemon/label.h"
+#include "daemon/nodes.h"
 #include "daemon/permit.h"
 #include "daemon/records.h"
 #include "host/tree.h"
@@ -261,6 +262,21 @@ int claim_plan_steps(const Manager *manager, const RecordList *records, Plan *re
         return plan_assign(records, r > 0 ? NULL : VFIO_MODULE, ret);
 }
 
+/* For somebody who may open the nodes: once they are there. */
+static int add_nodes(const Manager *manager, const Request *request, RecordList *records, PlanResult *result) {
+        NodeAccess access;
+        bool wanted;
+        int r;
+
+        if (request->verb != VERB_ASSIGN)
+                return 0;
+        r = nodes_get_access(manager, request, &wanted, &access, &result->refusal);
+        if (r < 0 || result->refusal.code != REFUSAL_NONE || !wanted)
+                return r;
+        r = nodes_record(manager, records);
+        return r < 0 ? r : plan_add_nodes(&result->plan, records, &access);
+}
+
 /* An owner uses what it gets at once: nobody else may have it open, whatever driver it is on. */
 static int check_holders_first(const Request *request, PlanResult *result) {
         bool is_overridden = strv_contains(request->overrides, blocker_code_to_string(BLOCKER_IN_USE_OPEN));
@@ -300,8 +316,10 @@ int claim_plan(Manager *manager, const Request *request, RecordList *ret_records
                 drop_reserved(manager, &records);
         r = claim_plan_steps(manager, &records, &result->plan);
         if (r >= 0)
+                r = add_nodes(manager, request, &records, result);
+        if (r >= 0 && result->refusal.code == REFUSAL_NONE)
                 r = check_holders_first(request, result);
-        if (r < 0)
+        if (r < 0 || result->refusal.code != REFUSAL_NONE)
                 return r;
         *ret_records = records;
         records = (RecordList) {};

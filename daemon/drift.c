@@ -10,11 +10,15 @@
 #include "daemon/foreign.h"
 #include "daemon/guard.h"
 #include "daemon/keeper.h"
+#include "daemon/nodes.h"
 #include "daemon/recover.h"
 #include "db/drift.h"
 
 /* Longer than a database that somebody keeps locked is waited for, from the beginning of that (db/db.h): others get their turn. */
 #define RETRY_USEC (5 * USEC_PER_SEC)
+
+/* Whoever changes nodes again more often than that has them. */
+#define GRANTS_MAX 5U
 
 /* Above that many groups everything is looked at. */
 #define CHANGED_MAX 64U
@@ -25,6 +29,9 @@ typedef struct Watched {
         DriftList said;
         VfOf *vfs;
         size_t n_vfs;
+        bool nodes_differ; /* at the last look: they are not whose they should be */
+        bool to_grant;     /* and nothing is done about it yet */
+        unsigned n_grants; /* how often they were given again since the clock found them right */
 } Watched;
 
 /* Which groups have changed: all of them, or these. */
@@ -281,6 +288,15 @@ static void news_say(Manager *manager, const News *news) {
         }
 }
 
+static int look_at_nodes(const Manager *manager, uint64_t id, Watched *watched, DriftList *now) {
+        size_t n = now->n_items;
+        int r;
+
+        r = nodes_find_drift(manager, manager_find_assignment(manager, id), now);
+        watched->nodes_differ = watched->to_grant = now->n_items > n;
+        return r;
+}
+
 static int look_at(DriftWatch *watch, const Keeper *keeper) {
         Manager *manager = watch->manager;
         _cleanup_(drift_list_done) DriftList now = {};
@@ -293,6 +309,8 @@ static int look_at(DriftWatch *watch, const Keeper *keeper) {
                 r = note_vfs(manager_facts(manager), keeper->records, watched);
         if (r >= 0)
                 r = drift_find(keeper->records, manager_facts(manager), watched->vfs, watched->n_vfs, &now);
+        if (r >= 0 && keeper->assignment > 0)
+                r = look_at_nodes(manager, keeper->assignment, watched, &now);
         if (r >= 0)
                 r = news_gather(manager, keeper, &now, &watched->said, &news);
         if (r >= 0 && news.list.n_items > 0)
@@ -320,6 +338,36 @@ static void guard_appeared(DriftWatch *watch) {
                         log_error_errno(r, "Failed to guard %s, which has joined a held group: %m", PCI_ADDRESS_FORMAT(&watch->appeared[i]));
         }
         watch->n_appeared = kept;
+}
+
+/* Nodes are the one thing that is put right: udev's rules come late, and mean no harm. Somebody who insists is left with what he did, and it stays said. */
+static void grant_again(DriftWatch *watch) {
+        for (size_t i = 0; i < watch->n_items; i++) {
+                Watched *watched = &watch->items[i];
+                int r;
+
+                if (!watched->to_grant || watched->n_grants > GRANTS_MAX)
+                        continue;
+                watched->to_grant = false;
+                if (watched->n_grants == GRANTS_MAX) {
+                        watched->n_grants++;
+                        log_error("The nodes of assignment %" PRIu64 " were given again %u times and are changed by somebody every time; they are left so",
+                                  watched->assignment, GRANTS_MAX);
+                        continue;
+                }
+                r = nodes_grant(watch->manager, watched->assignment);
+                if (r >= 0)
+                        watched->n_grants++;
+                else if (r != -EBUSY) /* whoever works on the group has it looked at again afterwards */
+                        log_error_errno(r, "Failed to give the nodes of assignment %" PRIu64 " again: %m", watched->assignment);
+        }
+}
+
+/* The clock has looked: where nothing has to be given again, nobody insists. */
+static void forget_grants(DriftWatch *watch) {
+        for (size_t i = 0; i < watch->n_items; i++)
+                if (!watch->items[i].nodes_differ)
+                        watch->items[i].n_grants = 0;
 }
 
 static void arm_timer(DriftWatch *watch, uint64_t usec) {
@@ -356,6 +404,7 @@ static void look(DriftWatch *watch) {
                 r = r < 0 ? r : k;
         }
         guard_appeared(watch);
+        grant_again(watch);
         watch->trying_again = r < 0;
         if (r < 0)
                 log_error_errno(r, "Failed to record how the host drifted, trying again: %m");
@@ -385,6 +434,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 manager_probe_database(watch->manager);
         watch->changed.all = true;
         look(watch);
+        forget_grants(watch);
         return 0;
 }
 
@@ -456,6 +506,11 @@ void drift_watch_changed(DriftWatch *watch, const uint32_t *groups, size_t n_gro
 void drift_watch_start(DriftWatch *watch) {
         watch->started = watch->changed.all = true;
         schedule(watch);
+}
+
+void drift_watch_nodes(DriftWatch *watch) {
+        if (watch && watch->started)
+                drift_watch_start(watch);
 }
 
 void drift_watch_appeared(DriftWatch *watch, const PciAddress *address) {

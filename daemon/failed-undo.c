@@ -11,6 +11,22 @@ static bool is_as_recorded(const Manager *manager, const DeviceRecord *record) {
                (string_equal(device->driver, record->driver) && string_equal(device->driver_override, record->driver_override));
 }
 
+/* One that stays on its VFIO driver, and whose node, or whose group's, was not taken back: somebody may open it who has nothing there any more. */
+static bool node_may_be_open(const Manager *manager, const Operation *operation, const DeviceRecord *record, bool all_steps) {
+        const Device *device = facts_find_device(manager_facts(manager), &record->address);
+
+        for (size_t i = 0; device && string_equal(device->driver, record->vfio_driver) && i < operation->plan.n_steps; i++) {
+                const Step *step = &operation->plan.steps[i];
+                const StepProgress *progress = &operation->progress[i];
+                bool is_its = (step->kind == STEP_SET_GROUP_NODE && step->group == record->group) ||
+                              (step->kind == STEP_SET_DEVICE_NODE && pci_address_compare(&step->address, &record->address) == 0);
+
+                if (is_its && (progress->undo || all_steps) && (progress->state == STEP_FAILED || progress->state == STEP_UNKNOWN))
+                        return true;
+        }
+        return false;
+}
+
 static bool step_failed_in(const Operation *operation, size_t i, uint32_t group, bool all_steps) {
         const StepProgress *progress = &operation->progress[i];
 
@@ -25,7 +41,8 @@ static const DeviceRecord *find_spoiled(const Manager *manager, const Operation 
         for (size_t i = 0; i < operation->plan.n_steps; i++)
                 failed |= step_failed_in(operation, i, group, all_steps);
         for (size_t i = 0; failed && i < records->n_items; i++)
-                if (records->items[i].group == group && !is_as_recorded(manager, &records->items[i]))
+                if (records->items[i].group == group &&
+                    (!is_as_recorded(manager, &records->items[i]) || node_may_be_open(manager, operation, &records->items[i], all_steps)))
                         return &records->items[i];
         return NULL;
 }

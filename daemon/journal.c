@@ -20,12 +20,14 @@ static bool step_has_address(StepKind kind) {
         case STEP_BIND:
         case STEP_OPEN_CDEV:
         case STEP_OPEN_DEVICE:
+        case STEP_SET_DEVICE_NODE:
                 return true;
         case STEP_LOAD_MODULE:
         case STEP_OPEN_IOMMUFD:
         case STEP_OPEN_CONTAINER:
         case STEP_OPEN_GROUP:
         case STEP_CHECK_HOLDERS:
+        case STEP_SET_GROUP_NODE:
         case _STEP_KIND_MAX:
         case _STEP_KIND_INVALID:
                 return false;

@@ -138,7 +138,8 @@ bool progress_has_issued(const Operation *operation) {
 }
 
 static bool step_changes_host(StepKind kind) {
-        return kind == STEP_SET_OVERRIDE || kind == STEP_UNBIND || kind == STEP_BIND;
+        return kind == STEP_SET_OVERRIDE || kind == STEP_UNBIND || kind == STEP_BIND || kind == STEP_SET_DEVICE_NODE ||
+               kind == STEP_SET_GROUP_NODE;
 }
 
 bool progress_has_changed_host(const Operation *operation) {

@@ -21,6 +21,8 @@ static DbRecord db_device(const DeviceRecord *record, char address[static PCI_AD
                 .driver = record->driver,
                 .override = record->driver_override,
                 .vfio_driver = record->vfio_driver,
+                .node = record->node,
+                .group_node = record->group_node,
         };
 }
 
@@ -82,7 +84,12 @@ static int record_fill(DeviceRecord *record, const DbRecord *row) {
         r = string_copy(row->override, &record->driver_override);
         if (r < 0)
                 return r;
-        return string_copy(row->vfio_driver, &record->vfio_driver);
+        r = string_copy(row->vfio_driver, &record->vfio_driver);
+        if (r >= 0)
+                r = string_copy(row->node, &record->node);
+        if (r >= 0)
+                r = string_copy(row->group_node, &record->group_node);
+        return r;
 }
 
 int records_load(const DbRecord *rows, size_t n_rows, RecordList *ret) {
@@ -118,6 +125,7 @@ int records_journal_assignment(Db *db, Assignment *assignment) {
                 .label = assignment->label,
                 .backend = backend_to_string(assignment->backend),
                 .lease = assignment->lease,
+                .node_access = assignment->has_nodes ? NODE_ACCESS_FORMAT(&assignment->nodes) : NULL,
                 .caller_uid = (int64_t) assignment->uid,
                 .created_usec = assignment->created_usec,
         }, rows.items, records->n_items, &id);

@@ -148,6 +148,18 @@ static int gather(const Manager *manager, const Selection *selection, Recoverabl
         return r;
 }
 
+/* Those that may stay, since their devices were on the VFIO driver before: only of these the records say who could open them. */
+static int take_nodes(const Manager *manager, const Recoverable *recoverable, Plan *plan) {
+        const NodeAccess unknown = node_access_initial();
+        _cleanup_(record_list_done) RecordList staying = {};
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < recoverable->given_back.n_items; i++)
+                if (recoverable->given_back.items[i].node || recoverable->given_back.items[i].group_node)
+                        r = record_list_add(&staying, &recoverable->given_back.items[i]);
+        return r < 0 ? r : plan_take_nodes_first(plan, &staying, manager_facts(manager), &unknown);
+}
+
 static int plan_all(const Manager *manager, const Recoverable *recoverable, Plan *ret) {
         _cleanup_(plan_done) Plan plan = {}, more = {};
         int r;
@@ -155,6 +167,8 @@ static int plan_all(const Manager *manager, const Recoverable *recoverable, Plan
         r = plan_hold(&recoverable->held, manager_facts(manager), &plan);
         if (r >= 0)
                 r = plan_give_back(&recoverable->given_back, manager_facts(manager), &more);
+        if (r >= 0)
+                r = take_nodes(manager, recoverable, &more);
         if (r >= 0)
                 r = plan_append(&plan, &more);
         if (r < 0)

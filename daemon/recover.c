@@ -127,6 +127,9 @@ static int on_assignment(const DbAssignment *row, const DbRecord *devices, size_
         assignment->id = (uint64_t) row->id;
         assignment->state = assignment_state_from_string(row->state);
         assignment->lease = row->lease;
+        assignment->has_nodes = row->node_access;
+        if (row->node_access && node_access_parse(row->node_access, &assignment->nodes) < 0)
+                return -EBADMSG;
         assignment->created_usec = row->created_usec;
         if (assignment->state < 0 || assignment->backend < 0)
                 return -EBADMSG;
@@ -365,6 +368,8 @@ static int begin_recovery(Recovery *recovery, Assignment *assignment) {
                 r = plan_release(&assignment->records, manager_facts(manager), &plan);
         else
                 r = plan_give_back(&assignment->records, manager_facts(manager), &plan);
+        if (r >= 0 && assignment->has_nodes)
+                r = plan_take_nodes_first(&plan, &assignment->records, manager_facts(manager), &assignment->nodes);
         if (r < 0)
                 return r;
         r = string_copy(assignment->owner, &request.owner);

@@ -139,6 +139,15 @@ static int describe_set(const ReleaseSet *set, const RecordList *records, PlanRe
         return records_addresses(records, &result->devices);
 }
 
+static int take_nodes_first(const Manager *manager, const ReleaseSet *set, Plan *plan) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < set->n_assignments; i++)
+                if (set->assignments[i]->has_nodes)
+                        r = plan_take_nodes_first(plan, &set->assignments[i]->records, manager_facts(manager), &set->assignments[i]->nodes);
+        return r;
+}
+
 static int plan_set(Manager *manager, const Request *request, const ReleaseSet *set, PlanResult *result) {
         _cleanup_free_ DeviceRecord *items = NULL;
         RecordList records;
@@ -162,6 +171,8 @@ static int plan_set(Manager *manager, const Request *request, const ReleaseSet *
         if (r < 0)
                 return r;
         r = plan_release(&records, manager_facts(manager), &result->plan);
+        if (r >= 0)
+                r = take_nodes_first(manager, set, &result->plan);
         if (r < 0 || !request->caller.bus_name) /* the owner of a lease is gone: nobody is there to be refused */
                 return r;
         return plan_check_holders_first(&result->plan, NULL, 0, request->wait ? PLAN_WAIT : NULL);

@@ -13,6 +13,17 @@ static const char *failure_reason(int error) {
         return strerror(abs(error));
 }
 
+/* The errnos of host/kernel-node.h. */
+static const char *node_reason(int error) {
+        if (error == -ENOENT)
+                return "it is not there, although the kernel has it";
+        if (error == -ESTALE)
+                return "what is there is not the node that the kernel has";
+        if (error == -EOPNOTSUPP)
+                return "SELinux is not on, so it has no context";
+        return failure_reason(error);
+}
+
 int step_describe_failure(const Step *step, int error, char **ret) {
         char a[PCI_ADDRESS_STRING_MAX];
         const char *device = pci_address_format(&step->address, a), *value = step->value ?: "nothing";
@@ -50,6 +61,12 @@ int step_describe_failure(const Step *step, int error, char **ret) {
         case STEP_CHECK_HOLDERS:
                 k = asprintf(ret, "Who has devices of group %" PRIu32 " open could not be found out: %s", step->group, why);
                 break;
+        case STEP_SET_DEVICE_NODE:
+                k = asprintf(ret, "The VFIO character device of %s could not be given to %s: %s", device, value, node_reason(error));
+                break;
+        case STEP_SET_GROUP_NODE:
+                k = asprintf(ret, "/dev/vfio/%" PRIu32 " could not be given to %s: %s", step->group, value, node_reason(error));
+                break;
         case _STEP_KIND_MAX:
         case _STEP_KIND_INVALID:
                 assert(false);
@@ -70,6 +87,8 @@ RefusalCode step_failure_code(const Step *step, int error) {
         case STEP_OPEN_IOMMUFD:
         case STEP_OPEN_CONTAINER:
         case STEP_CHECK_HOLDERS:
+        case STEP_SET_DEVICE_NODE:
+        case STEP_SET_GROUP_NODE:
         case _STEP_KIND_MAX:
         case _STEP_KIND_INVALID:
                 return REFUSAL_FAILED;

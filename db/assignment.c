@@ -10,9 +10,9 @@ int db_assignment_insert(Db *db, const DbAssignment *a, const DbRecord *records,
         r = db_boot_row(db, a->created_usec, &boot);
         if (r < 0)
                 return r;
-        r = statement_run_returning(db, "INSERT INTO assignments(owner, state, label, backend, lease, caller_uid, boot, created_usec)"
-                                    " VALUES(?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                                    VALUES(TEXT(a->owner), TEXT(a->state), TEXT(a->label), TEXT(a->backend), INTEGER(a->lease),
+        r = statement_run_returning(db, "INSERT INTO assignments(owner, state, label, backend, lease, node_access, caller_uid, boot, created_usec)"
+                                    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                                    VALUES(TEXT(a->owner), TEXT(a->state), TEXT(a->label), TEXT(a->backend), INTEGER(a->lease), TEXT(a->node_access),
                                            INTEGER(a->caller_uid), INTEGER(boot), USEC(a->created_usec)),
                                     &id);
         if (r >= 0)
@@ -59,7 +59,7 @@ static int handle_assignment(Db *db, int64_t id, db_assignment_handler_t handler
         r = record_read(db, DB_RECORDS_OF_ASSIGNMENT, id, &records);
         if (r < 0)
                 return r;
-        r = statement_select(db, "SELECT a.owner, a.state, a.label, a.backend, a.lease, a.caller_uid, b.boot_id, a.created_usec"
+        r = statement_select(db, "SELECT a.owner, a.state, a.label, a.backend, a.lease, a.caller_uid, b.boot_id, a.created_usec, a.node_access"
                              " FROM assignments a JOIN boots b ON b.id = a.boot WHERE a.id = ? AND a.ended_usec IS NULL",
                              VALUES(INTEGER(id)), &s);
         if (r < 0)
@@ -77,6 +77,7 @@ static int handle_assignment(Db *db, int64_t id, db_assignment_handler_t handler
                 .caller_uid = sqlite3_column_int64(s, 5),
                 .boot_id = column_text(s, 6),
                 .created_usec = (uint64_t) sqlite3_column_int64(s, 7),
+                .node_access = column_text(s, 8),
         };
         r = statement_check(db);
         if (r < 0)

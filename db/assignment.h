@@ -12,6 +12,7 @@ typedef struct DbAssignment {
         const char *label; /* NULL: none */
         const char *backend;
         bool lease;
+        const char *node_access; /* who may open its nodes; NULL: root, and nothing is done about them */
         int64_t caller_uid;
         const char *boot_id; /* written from the Db */
         uint64_t created_usec;

@@ -5,11 +5,11 @@
 /* All columns but `held`, in the order of insert_one() and append(). */
 #define COLUMNS \
         "address, vendor, device, subsystem_vendor, subsystem_device, class, revision, group_number, wanted, driver, driver_override," \
-        " vfio_driver"
+        " vfio_driver, node, group_node"
 
 #define SQL_OF(table, id) \
         { \
-                .insert = "INSERT INTO " table "(" id ", " COLUMNS ", held) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)", \
+                .insert = "INSERT INTO " table "(" id ", " COLUMNS ", held) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)", \
                 .read = "SELECT " COLUMNS " FROM " table " WHERE " id " = ? ORDER BY address", \
                 .let_go = "UPDATE " table " SET held = NULL WHERE " id " = ?", \
                 .remove = "DELETE FROM " table " WHERE " id " = ?", \
@@ -28,7 +28,8 @@ static int insert_one(Db *db, const char *sql, int64_t id, const DbRecord *d) {
 
         r = statement_run(db, sql, VALUES(INTEGER(id), TEXT(d->address), INTEGER(d->vendor), INTEGER(d->device), INTEGER(d->subsystem_vendor),
                                           INTEGER(d->subsystem_device), INTEGER(d->class), INTEGER(d->revision),
-                                          INTEGER_OR_NULL(d->group, DB_GROUP_NONE), INTEGER(d->wanted), TEXT(d->driver), TEXT(d->override), TEXT(d->vfio_driver)));
+                                          INTEGER_OR_NULL(d->group, DB_GROUP_NONE), INTEGER(d->wanted), TEXT(d->driver), TEXT(d->override), TEXT(d->vfio_driver),
+                                          TEXT(d->node), TEXT(d->group_node)));
         return r < 0 ? r : 0;
 }
 
@@ -46,6 +47,8 @@ void record_rows_done(RecordRows *rows) {
                 free((char *) rows->items[i].driver);
                 free((char *) rows->items[i].override);
                 free((char *) rows->items[i].vfio_driver);
+                free((char *) rows->items[i].node);
+                free((char *) rows->items[i].group_node);
         }
         free(rows->items);
         *rows = (RecordRows){};
@@ -88,6 +91,10 @@ static int append(Db *db, sqlite3_stmt *s, RecordRows *rows) {
                 r = copy_column(s, 10, &d->override);
         if (r >= 0)
                 r = copy_column(s, 11, &d->vfio_driver);
+        if (r >= 0)
+                r = copy_column(s, 12, &d->node);
+        if (r >= 0)
+                r = copy_column(s, 13, &d->group_node);
         return r < 0 ? r : statement_check(db);
 }
 

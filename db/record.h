@@ -22,6 +22,8 @@ typedef struct DbRecord {
         const char *driver;      /* before; NULL: none */
         const char *override;    /* before; NULL: none */
         const char *vfio_driver;
+        const char *node;        /* who could open its node before; NULL: there was none */
+        const char *group_node;  /* the same of its group's */
 } DbRecord;
 
 /* Adds records to those of an assignment, reservation or quarantine (`id`), within the open transaction; strings are copied.

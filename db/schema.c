@@ -11,7 +11,7 @@ int schema_execute(sqlite3 *sqlite, const char *sql) {
         return code == SQLITE_OK ? 0 : sqlite_to_errno(sqlite, code);
 }
 
-/* What a device was before it was taken off the host. group_number NULL: a reservation did not find it after a reboot. */
+/* What a device was before it was taken off the host; node, group_node: who could open it as "UID:GID:MODE CONTEXT", NULL: there was no node. group_number NULL: a reservation did not find it after a reboot. */
 #define RECORD_COLUMNS \
         "  address TEXT NOT NULL," \
         "  vendor INTEGER NOT NULL, device INTEGER NOT NULL," \
@@ -21,6 +21,7 @@ int schema_execute(sqlite3 *sqlite, const char *sql) {
         "  wanted INTEGER NOT NULL CHECK(wanted IN (0, 1))," \
         "  driver TEXT, driver_override TEXT," \
         "  vfio_driver TEXT NOT NULL," \
+        "  node TEXT, group_node TEXT," \
         "  held INTEGER CHECK(held = 1),"
 
 /* Words are checked by OR: an IN list of constants costs SQLite a temporary table for every row it writes. */
@@ -91,6 +92,7 @@ static const char tables_v1[] =
         "  label TEXT,"
         "  backend TEXT NOT NULL,"
         "  lease INTEGER NOT NULL CHECK(lease IN (0, 1)),"
+        "  node_access TEXT," /* who may open its nodes, as above; NULL: root, and nothing is done about them */
         "  caller_uid INTEGER NOT NULL,"
         "  boot INTEGER NOT NULL REFERENCES boots(id),"
         "  created_usec INTEGER NOT NULL,"
@@ -285,12 +287,12 @@ static const char views_v1[] =
 
         "CREATE VIEW assignment_history AS SELECT a.id AS assignment, a.owner, a.caller_uid AS uid, a.label, d.address,"
         RECORD_OF("d") ", a.backend,"
-        "  CASE a.lease WHEN 1 THEN 'yes' ELSE 'no' END AS lease, a.state,"
+        "  CASE a.lease WHEN 1 THEN 'yes' ELSE 'no' END AS lease, a.node_access, a.state,"
         "  " TIME("a.created_usec", "since") ", " TIME("a.ended_usec", "until") ", a.end_reason, b.boot_id"
         "  FROM assignments a JOIN assignment_devices d ON d.assignment = a.id JOIN boots b ON b.id = a.boot;"
 
         "CREATE VIEW current_assignments AS SELECT assignment, owner, uid, label, address, role, group_number, ids, name,"
-        "  driver_before, override_before, vfio_driver, backend, lease, state, since, since_usec, boot_id"
+        "  driver_before, override_before, vfio_driver, backend, lease, node_access, state, since, since_usec, boot_id"
         "  FROM assignment_history WHERE until_usec IS NULL;"
 
         "CREATE VIEW reservation_history AS SELECT r.id AS reservation, r.caller_uid AS uid, d.address,"
@@ -310,8 +312,8 @@ static const char views_v1[] =
         "    AND c.at_usec = m.since_usec WHERE c.event IN ('group-reshaped', 'group-renumbered')"
         "  UNION ALL SELECT d.address, " TIME("a.created_usec", "at") ","
         "    CASE a.state WHEN 'assigning' THEN 'assigning' WHEN 'undone' THEN 'assigning' ELSE 'assigned' END,"
-        "    printf('to %s%s, from %s to %s', a.owner, CASE d.wanted WHEN 1 THEN '' ELSE ' as a companion' END,"
-        "      coalesce(d.driver, 'no driver'), d.vfio_driver), a.owner, a.caller_uid"
+        "    printf('to %s%s, from %s to %s%s', a.owner, CASE d.wanted WHEN 1 THEN '' ELSE ' as a companion' END,"
+        "      coalesce(d.driver, 'no driver'), d.vfio_driver, coalesce(', nodes to ' || a.node_access, '')), a.owner, a.caller_uid"
         "    FROM assignments a JOIN assignment_devices d ON d.assignment = a.id"
         "  UNION ALL SELECT d.address, " TIME("a.ended_usec", "at") ","
         "    CASE a.state WHEN 'undone' THEN 'undone' ELSE 'released' END,"

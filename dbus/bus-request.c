@@ -242,7 +242,8 @@ int method_unreserve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 static bool step_has_device(StepKind kind) {
-        return kind == STEP_SET_OVERRIDE || kind == STEP_UNBIND || kind == STEP_BIND || kind == STEP_OPEN_CDEV || kind == STEP_OPEN_DEVICE;
+        return kind == STEP_SET_OVERRIDE || kind == STEP_UNBIND || kind == STEP_BIND || kind == STEP_OPEN_CDEV || kind == STEP_OPEN_DEVICE ||
+               kind == STEP_SET_DEVICE_NODE;
 }
 
 static int append_step(sd_bus_message *m, const Step *step) {

@@ -14,7 +14,7 @@
 #include "base/strutil.h"
 #include "host/vfio-uapi.h"
 
-#define CDEV_NAME_MAX sizeof("vfio4294967295")
+#define CDEV_NAME_MAX KERNEL_CDEV_NAME_MAX
 #define VFIO_DEV_PATH_MAX (sizeof("bus/pci/devices/") + PCI_ADDRESS_STRING_MAX + sizeof("/vfio-dev/") + CDEV_NAME_MAX + sizeof("/dev"))
 
 static int open_node(Kernel *kernel, const char *path) {
@@ -77,12 +77,11 @@ static int find_cdev_name(Kernel *kernel, const PciAddress *address, char ret[st
         return errno > 0 ? -errno : -ENOENT;
 }
 
-static int read_number_of(Kernel *kernel, const PciAddress *address, const char *name, dev_t *ret) {
-        char path[VFIO_DEV_PATH_MAX], text[sizeof("4294967295:4294967295\n")], *colon;
+int kernel_vfio_read_number(Kernel *kernel, const char *path, dev_t *ret) {
+        char text[sizeof("4294967295:4294967295\n")], *colon;
         uint32_t major_number, minor_number;
         ssize_t n;
 
-        (void) snprintf(path, sizeof(path), "bus/pci/devices/%s/vfio-dev/%s/dev", PCI_ADDRESS_FORMAT(address), name);
         n = attribute_read_at(kernel->sysfs_fd, path, text, sizeof(text));
         if (n < 0)
                 return (int) n;
@@ -98,12 +97,21 @@ static int read_number_of(Kernel *kernel, const PciAddress *address, const char 
         return 0;
 }
 
-int kernel_vfio_read_cdev_number(Kernel *kernel, const PciAddress *address, dev_t *ret) {
-        char name[CDEV_NAME_MAX];
+int kernel_vfio_find_cdev(Kernel *kernel, const PciAddress *address, char ret_name[static CDEV_NAME_MAX], dev_t *ret_number) {
+        char path[VFIO_DEV_PATH_MAX];
         int r;
 
-        r = find_cdev_name(kernel, address, name);
-        return r < 0 ? r : read_number_of(kernel, address, name, ret);
+        r = find_cdev_name(kernel, address, ret_name);
+        if (r < 0)
+                return r;
+        (void) snprintf(path, sizeof(path), "bus/pci/devices/%s/vfio-dev/%s/dev", PCI_ADDRESS_FORMAT(address), ret_name);
+        return kernel_vfio_read_number(kernel, path, ret_number);
+}
+
+int kernel_vfio_read_cdev_number(Kernel *kernel, const PciAddress *address, dev_t *ret) {
+        char name[CDEV_NAME_MAX];
+
+        return kernel_vfio_find_cdev(kernel, address, name, ret);
 }
 
 int kernel_vfio_open_cdev(Kernel *kernel, const PciAddress *address) {
@@ -113,11 +121,7 @@ int kernel_vfio_open_cdev(Kernel *kernel, const PciAddress *address) {
         dev_t number = 0;
         int r;
 
-        r = find_cdev_name(kernel, address, name);
-        if (r < 0)
-                return r;
-
-        r = read_number_of(kernel, address, name, &number);
+        r = kernel_vfio_find_cdev(kernel, address, name, &number);
         if (r < 0)
                 return r;
 

@@ -21,6 +21,13 @@ int kernel_vfio_open_cdev(Kernel *kernel, const PciAddress *address);
 /* The device number of that node. -ENOENT: as above. */
 int kernel_vfio_read_cdev_number(Kernel *kernel, const PciAddress *address, dev_t *ret);
 
+/* That node's name, "vfioX", and its device number. -ENOENT: as above. */
+#define KERNEL_CDEV_NAME_MAX sizeof("vfio4294967295")
+int kernel_vfio_find_cdev(Kernel *kernel, const PciAddress *address, char ret_name[static KERNEL_CDEV_NAME_MAX], dev_t *ret_number);
+
+/* Reads a `dev` attribute, "511:3". -ENOENT: no such file; -EBADMSG: it says something else. */
+int kernel_vfio_read_number(Kernel *kernel, const char *path, dev_t *ret);
+
 /* A fresh /dev/vfio/vfio. */
 int kernel_vfio_open_container(Kernel *kernel);
 

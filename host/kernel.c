@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 #include "host/kernel-holders.h"
+#include "host/kernel-node.h"
 #include "host/kernel-sysfs.h"
 #include "host/kernel-vfio.h"
 
@@ -14,4 +15,6 @@ const KernelOps kernel_ops = {
         .open_group = kernel_vfio_open_group,
         .open_device = kernel_vfio_open_device,
         .check_holders = kernel_check_holders,
+        .set_device_node = kernel_node_set_device,
+        .set_group_node = kernel_node_set_group,
 };

@@ -25,6 +25,9 @@ typedef struct KernelOps {
         int (*open_device)(Kernel *kernel, int group_fd, const PciAddress *address);
         /* Lists who has the group or a device of it open, as far as can be seen. Changes and opens nothing. */
         int (*check_holders)(Kernel *kernel, uint32_t group, HolderList *ret);
+        /* Gives the device's node, or the group's, this access. -ENXIO: the kernel has no such node (now). */
+        int (*set_device_node)(Kernel *kernel, const PciAddress *address, const NodeAccess *access);
+        int (*set_group_node)(Kernel *kernel, uint32_t group, const NodeAccess *access);
 } KernelOps;
 
 struct Kernel {
@@ -34,8 +37,8 @@ struct Kernel {
         int proc_fd;  /* O_PATH directory: /proc */
 };
 
-/* The real one: what each does and which errno it knows is told in host/kernel-sysfs.h, host/kernel-vfio.h
- * and host/kernel-holders.h. */
+/* The real one: what each does and which errno it knows is told in host/kernel-sysfs.h, host/kernel-vfio.h,
+ * host/kernel-node.h and host/kernel-holders.h. */
 extern const KernelOps kernel_ops;
 
 /* The worker's whole life: receives requests on `socket_fd`, runs each in a thread of its own (so that steps of one phase go

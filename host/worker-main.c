@@ -139,6 +139,14 @@ static int check_holders(WorkerState *state, uint32_t group, HolderList *ret) {
         return r == 0 && ret->n_items > 0 ? -EBUSY : r;
 }
 
+/* What is not there needs no access, and can be had by nobody. */
+static int answer_node(int result, WorkerAnswer *answer) {
+        if (result != -ENXIO)
+                return result;
+        (void) snprintf(answer->found, sizeof(answer->found), "%s", WORKER_FOUND_NO_NODE);
+        return 0;
+}
+
 static int run_step(WorkerState *state, const WorkerRequest *request, WorkerAnswer *answer, int *ret_fd) {
         const PciAddress address = { .domain = request->domain, .bus = request->bus, .slot = request->slot, .function = request->function };
         Kernel *kernel = state->kernel;
@@ -179,6 +187,12 @@ static int run_step(WorkerState *state, const WorkerRequest *request, WorkerAnsw
 
         case WORKER_CHECK_HOLDERS:
                 return check_holders(state, request->group, &answer->holders);
+
+        case WORKER_SET_DEVICE_NODE:
+                return answer_node(kernel->ops->set_device_node(kernel, &address, &request->node), answer);
+
+        case WORKER_SET_GROUP_NODE:
+                return answer_node(kernel->ops->set_group_node(kernel, request->group, &request->node), answer);
 
         case _WORKER_ACTION_MAX:
                 break;

@@ -13,7 +13,7 @@
 /* SCM_RIGHTS data is padded to the alignment of size_t, so a control buffer for one fd has room for a second. */
 #define FDS_MAX 2
 
-_Static_assert(sizeof(WorkerRequest) == 32 + WORKER_NAME_MAX, "the request has no hidden padding");
+_Static_assert(sizeof(WorkerRequest) == 32 + WORKER_NAME_MAX + sizeof(NodeAccess) && sizeof(NodeAccess) == 12 + NODE_CONTEXT_MAX, "the request has no hidden padding");
 _Static_assert(sizeof(WorkerHolder) == 20 + 2 * WORKER_NAME_MAX, "a holder has no hidden padding");
 _Static_assert(sizeof(WorkerAnswer) == 16 + WORKER_NAME_MAX + 12 + WORKER_HOLDERS_MAX * sizeof(WorkerHolder) + 4, "the answer has no hidden padding");
 
@@ -37,6 +37,8 @@ static bool name_fits_action(uint32_t action, const char *name) {
         case WORKER_OPEN_GROUP:
         case WORKER_OPEN_DEVICE:
         case WORKER_CHECK_HOLDERS:
+        case WORKER_SET_DEVICE_NODE:
+        case WORKER_SET_GROUP_NODE:
                 return name[0] == '\0';
 
         case _WORKER_ACTION_MAX:
@@ -44,6 +46,32 @@ static bool name_fits_action(uint32_t action, const char *name) {
         }
 
         return false;
+}
+
+static bool sets_node(uint32_t action) {
+        return action == WORKER_SET_DEVICE_NODE || action == WORKER_SET_GROUP_NODE;
+}
+
+static bool node_fits_action(uint32_t action, const NodeAccess *node) {
+        static const NodeAccess none = {};
+
+        return sets_node(action) ? node_access_is_sane(node) : memcmp(node, &none, sizeof(none)) == 0;
+}
+
+int worker_request_make_node(WorkerAction action, uint64_t sequence, const PciAddress *address, uint32_t group, const NodeAccess *node, WorkerRequest *ret) {
+        WorkerRequest request;
+        int r;
+
+        assert(sets_node(action));
+
+        r = worker_request_make(action, sequence, address, group, NULL, &request);
+        if (r < 0)
+                return r;
+        request.node = *node;
+        if (worker_request_check(&request) < 0)
+                return -EINVAL;
+        *ret = request;
+        return 0;
 }
 
 int worker_request_make(WorkerAction action, uint64_t sequence, const PciAddress *address, uint32_t group, const char *name, WorkerRequest *ret) {
@@ -86,6 +114,8 @@ int worker_request_check(const WorkerRequest *request) {
 
         length = strnlen(request->name, sizeof(request->name));
         if (length == sizeof(request->name) || !name_fits_action(request->action, request->name))
+                return -EBADMSG;
+        if (!node_fits_action(request->action, &request->node))
                 return -EBADMSG;
 
         return 0;

@@ -6,9 +6,10 @@
  * upgrade between spawn and exec. The worker trusts nothing it receives: numbers are range-checked, strings must end
  * within their field and be plain names without '/'. */
 
+#include "base/node-access.h"
 #include "base/pci-address.h"
 
-#define WORKER_PROTOCOL_VERSION 3U
+#define WORKER_PROTOCOL_VERSION 4U
 #define WORKER_NAME_MAX 64U
 
 typedef enum WorkerAction {
@@ -21,6 +22,8 @@ typedef enum WorkerAction {
         WORKER_OPEN_GROUP,     /* opens GROUP, sets the container (and type1v2 after the first); answers with the fd */
         WORKER_OPEN_DEVICE,    /* answers with VFIO_GROUP_GET_DEVICE_FD of `group` */
         WORKER_CHECK_HOLDERS,  /* answers with who has GROUP or a device of it open: -EBUSY if anybody has */
+        WORKER_SET_DEVICE_NODE, /* the device's node below /dev/vfio/devices gets `node`. A node that the kernel does not have is set: */
+        WORKER_SET_GROUP_NODE,  /* the same of GROUP's node;   `found` is "none" then, and "" else */
         _WORKER_ACTION_MAX,
 } WorkerAction;
 
@@ -33,6 +36,7 @@ typedef struct WorkerRequest {
         uint32_t group;
         uint32_t padding;
         char name[WORKER_NAME_MAX];
+        NodeAccess node; /* of the two that set one, else all zero */
 } WorkerRequest;
 
 /* What somebody has open. */
@@ -77,8 +81,13 @@ typedef struct WorkerAnswer {
 /* Fills a request; -EINVAL where `name` (NULL is "") does not fit or holds '/', a newline or control characters. */
 int worker_request_make(WorkerAction action, uint64_t sequence, const PciAddress *address, uint32_t group, const char *name, WorkerRequest *ret);
 
+/* The same of WORKER_SET_DEVICE_NODE or WORKER_SET_GROUP_NODE. -EINVAL for an access that is not sane. */
+int worker_request_make_node(WorkerAction action, uint64_t sequence, const PciAddress *address, uint32_t group, const NodeAccess *node, WorkerRequest *ret);
+
 /* Checks what came in against everything said above. 0 or -EBADMSG. */
 int worker_request_check(const WorkerRequest *request);
+
+#define WORKER_FOUND_NO_NODE "none"
 
 /* One message with at most one fd (-EBADF: none). The receiver owns *ret_fd. send: 0 or errno. receive: 1 a message, 0 the
  * other side closed, -EAGAIN, -EBADMSG for a wrong size, or an errno. Never blocks longer than the socket's own mode. */

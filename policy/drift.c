@@ -15,6 +15,7 @@ static const char *const drift_code_table[_DRIFT_CODE_MAX] = {
         [DRIFT_IDENTITY_CHANGED] = "identity-changed",
         [DRIFT_GROUP_CHANGED] = "group-changed",
         [DRIFT_NUMVFS_CHANGED] = "numvfs-changed",
+        [DRIFT_NODE_CHANGED] = "node-changed",
 };
 
 const char *drift_code_to_string(DriftCode code) {

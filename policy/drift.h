@@ -15,6 +15,7 @@ typedef enum DriftCode {
         DRIFT_IDENTITY_CHANGED, /* another device at a recorded address */
         DRIFT_GROUP_CHANGED,    /* a recorded device is in another group than it was */
         DRIFT_NUMVFS_CHANGED,   /* a recorded PF has VFs (it had none when it was taken), or a recorded VF was turned off */
+        DRIFT_NODE_CHANGED,     /* a VFIO node of an assignment is open to others than it was given to (daemon/nodes.h) */
         _DRIFT_CODE_MAX,
         _DRIFT_CODE_INVALID = -EINVAL,
 } DriftCode;

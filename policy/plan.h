@@ -4,6 +4,7 @@
 /* A plan is the ordered steps of an operation, computed without touching anything. Steps of one phase do not depend on
  * each other and may run side by side; a phase starts when the one before it has ended well. */
 
+#include "base/node-access.h"
 #include "policy/request.h"
 
 typedef enum StepKind {
@@ -17,6 +18,8 @@ typedef enum StepKind {
         STEP_OPEN_GROUP,     /* /dev/vfio/GROUP, put into the container; the first one also sets the IOMMU type */
         STEP_OPEN_DEVICE,    /* the device's fd from its group */
         STEP_CHECK_HOLDERS,  /* who has the group or a device of it open; value: PLAN_WAIT or PLAN_OVERRIDE if it goes on all the same, NULL if that ends it */
+        STEP_SET_DEVICE_NODE, /* who may open the device's node below /dev/vfio/devices; value, prior: node_access_format(), prior NULL: there was no node */
+        STEP_SET_GROUP_NODE,  /* the same of /dev/vfio/GROUP */
         _STEP_KIND_MAX,
         _STEP_KIND_INVALID = -EINVAL,
 } StepKind;
@@ -50,6 +53,8 @@ typedef struct DeviceRecord {
         char *driver;          /* NULL: none */
         char *driver_override; /* NULL: none */
         char *vfio_driver;     /* what it is given */
+        char *node;            /* access of its node (node_access_format()); NULL: there was none */
+        char *group_node;      /* the same of its group's */
         bool is_new;           /* it joined the group of a keeper later, and has no row yet */
 } DeviceRecord;
 
@@ -122,6 +127,16 @@ int plan_hold(const RecordList *records, const Facts *facts, Plan *ret);
 
 /* Moves the steps of `more` (left empty) behind those of `plan`, in phases of their own. Returns 0 or -ENOMEM. */
 int plan_append(Plan *plan, Plan *more);
+
+/* Lets `access` have the nodes of the recorded devices and of their groups: steps of one phase, behind all others, since a node may come to be by the
+ * bind. Their prior is what the records say. A node that the kernel does not make (it has cdevs, or groups, or both) is passed over by the worker.
+ * Returns 0, or -ENOMEM (the plan unchanged). */
+int plan_add_nodes(Plan *plan, const RecordList *records, const NodeAccess *access);
+
+/* Takes them back from `access` before everything else, in a phase of its own: they become root's, with the mode and context that the records say they
+ * had (node_access_initial() where there was none). That comes before the unbinds: /dev/vfio/GROUP stays for as long as any member is on a
+ * VFIO driver. Only of devices and groups that are still what was recorded: numbers of groups are given anew. Returns as above. */
+int plan_take_nodes_first(Plan *plan, const RecordList *records, const Facts *facts, const NodeAccess *access);
 
 /* The values of STEP_CHECK_HOLDERS that go on whatever is found: it is told, and waited for; or it was to be gone past. */
 #define PLAN_WAIT "wait"

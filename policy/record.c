@@ -10,6 +10,8 @@ void record_done(DeviceRecord *record) {
         free(record->driver);
         free(record->driver_override);
         free(record->vfio_driver);
+        free(record->node);
+        free(record->group_node);
         *record = (DeviceRecord){};
 }
 
@@ -52,12 +54,16 @@ static int record_copy(const DeviceRecord *record, DeviceRecord *ret) {
         _cleanup_(record_done) DeviceRecord copy = *record;
         int r;
 
-        copy.driver = copy.driver_override = copy.vfio_driver = NULL;
+        copy.driver = copy.driver_override = copy.vfio_driver = copy.node = copy.group_node = NULL;
         r = string_copy(record->driver, &copy.driver);
         if (r >= 0)
                 r = string_copy(record->driver_override, &copy.driver_override);
         if (r >= 0)
                 r = string_copy(record->vfio_driver, &copy.vfio_driver);
+        if (r >= 0)
+                r = string_copy(record->node, &copy.node);
+        if (r >= 0)
+                r = string_copy(record->group_node, &copy.group_node);
         if (r < 0)
                 return r;
         *ret = copy;

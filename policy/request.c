@@ -15,6 +15,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_RECOVER] = "recover",
         [VERB_LABEL] = "label",
         [VERB_GUARD] = "guard",
+        [VERB_GRANT] = "grant",
 };
 
 const char *verb_to_string(Verb verb) {
@@ -76,6 +77,7 @@ int caller_copy(const Caller *caller, Caller *ret) {
 void request_done(Request *request) {
         free(request->owner);
         free(request->label);
+        free(request->node_context);
         strv_free(request->targets);
         strv_free(request->overrides);
         caller_done(&request->caller);
@@ -200,6 +202,8 @@ static int check_presence(const Request *request, Refusal *refusal) {
                 break;
         case VERB_GUARD:
                 return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "Groups are guarded by assignd itself");
+        case VERB_GRANT:
+                return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "Nodes are given again by assignd itself");
         case _VERB_MAX:
         case _VERB_INVALID:
                 return -EINVAL;

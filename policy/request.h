@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "base/node-access.h"
 #include "policy/facts.h"
 #include "policy/refusal.h"
 
@@ -22,6 +23,7 @@ typedef enum Verb {
         VERB_RECOVER,
         VERB_LABEL,
         VERB_GUARD, /* the daemon's own: nobody can ask for it */
+        VERB_GRANT, /* as well */
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
 } Verb;
@@ -64,6 +66,9 @@ typedef struct Request {
         Backend backend;
         bool exact;        /* refuse companions that are not named */
         char *label;       /* NULL: none claimed */
+        bool has_node_user, has_node_group, has_node_mode;
+        uint32_t node_user, node_group, node_mode; /* who may open the nodes: what `has_...` says was asked for */
+        char *node_context; /* SELinux; NULL: not asked for */
         char **overrides;  /* blocker codes the caller wants to go past */
         bool wait;         /* release: go on although somebody has a device open, and wait until that is closed */
         uint64_t assignment; /* for release and open: this one only; 0: whichever owner and targets come to */
@@ -74,10 +79,17 @@ void request_done(Request *request);
 /* The form of a request, checked before anything is looked up: owner name (1 to OWNER_NAME_MAX bytes of printable UTF-8, no
  * blanks at its ends, not of the form of a target), number of targets (1 to TARGETS_MAX where the verb needs them), each
  * target's form, label and overrides where there are any. An assign needs an owner and targets, a release an owner or targets,
- * reserve, unreserve, recover and label targets, a label exactly one; guard is refused. Returns 0, -ENOMEM, or -EINVAL for a verb that is none; *ret_refusal is REFUSAL_NONE if all
+ * reserve, unreserve, recover and label targets, a label exactly one; guard and grant are refused. Returns 0, -ENOMEM, or -EINVAL for a verb that is none; *ret_refusal is REFUSAL_NONE if all
  * is well, REFUSAL_INVALID_TARGET, REFUSAL_INVALID_ARGUMENT or REFUSAL_LIMITS_EXCEEDED otherwise, its message naming the
  * (escaped, shortened) text and what was expected. */
 int request_check(const Request *request, Refusal *ret_refusal);
+
+/* Who may open the VFIO nodes of what an assign gives away, in *ret: the caller, but root only where it asks for it (for anybody). What is not asked
+ * for: the caller's uid, `caller_group`, NODE_MODE_DEFAULT, no context. *ret_wanted false: nobody but root, and nothing is changed.
+ * Refused: a user that is not the caller's (REFUSAL_DENIED, as a group the caller is not in), where the caller is not root; ids that mean nobody, a mode beyond
+ * NODE_MODE_ALLOWED, a context that is none (REFUSAL_INVALID_ARGUMENT). Returns 0 or -ENOMEM. */
+#define NODE_MODE_DEFAULT 0600U
+int request_get_node_access(const Request *request, gid_t caller_group, bool *ret_wanted, NodeAccess *ret, Refusal *refusal);
 
 typedef struct Target {
         bool is_group;

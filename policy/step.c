@@ -14,6 +14,8 @@ static const char *const step_kind_table[_STEP_KIND_MAX] = {
         [STEP_OPEN_GROUP] = "open-group",
         [STEP_OPEN_DEVICE] = "open-device",
         [STEP_CHECK_HOLDERS] = "check-holders",
+        [STEP_SET_DEVICE_NODE] = "set-device-node",
+        [STEP_SET_GROUP_NODE] = "set-group-node",
 };
 
 const char *step_kind_to_string(StepKind kind) {

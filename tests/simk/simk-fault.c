@@ -38,6 +38,8 @@ static const char *const call_names[] = {
         [SIMK_OPEN_GROUP] = "open-group",
         [SIMK_OPEN_DEVICE] = "open-device",
         [SIMK_CHECK_HOLDERS] = "check-holders",
+        [SIMK_SET_DEVICE_NODE] = "set-device-node",
+        [SIMK_SET_GROUP_NODE] = "set-group-node",
         [SIMK_ANY] = "any",
 };
 

@@ -39,6 +39,8 @@ int simk_do_bind(int root_fd, const PciAddress *address, const char *driver, int
 int simk_vfio_probe(int root_fd, const PciAddress *address);
 int simk_vfio_remove_begin(int root_fd, const PciAddress *address);
 int simk_vfio_remove_end(int root_fd, const PciAddress *address);
+int simk_cdev_number(int root_fd, const PciAddress *address, uint32_t *ret);
+int simk_new_node(int root_fd, const char *path);
 bool simk_group_is_owned(int root_fd, uint32_t group);
 
 int simk_open_iommufd(Kernel *kernel);

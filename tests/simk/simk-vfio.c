@@ -39,7 +39,7 @@ bool simk_group_is_owned(int root_fd, uint32_t group) {
 }
 
 /* The number in the name of vfio-dev/vfioX. */
-static int read_cdev_number(int root_fd, const PciAddress *address, uint32_t *ret) {
+int simk_cdev_number(int root_fd, const PciAddress *address, uint32_t *ret) {
         struct dirent **names = NULL;
         int r = -ENOENT, n = RET_NERRNO(scandirat(root_fd, SIMK_DEVICE(address, "vfio-dev"), &names, NULL, NULL));
 
@@ -86,6 +86,8 @@ int simk_vfio_probe(int root_fd, const PciAddress *address) {
                 r = simk_touch(root_fd, SIMK_CDEV_OPEN(address));
         if (r >= 0 && has_cdev)
                 r = RET_NERRNO(linkat(root_fd, SIMK_CDEV_OPEN(address), root_fd, SIMK_PATH("dev/vfio/devices/vfio%u", number), 0));
+        if (r >= 0) /* one file for all nodes that the device ever had */
+                r = simk_new_node(root_fd, SIMK_CDEV_OPEN(address));
         if (r >= 0)
                 r = simk_touch(root_fd, SIMK_GROUP_NODE(group));
         return r < 0 ? r : treegen_add_vfio_dev(root_fd, PCI_ADDRESS_FORMAT(address), number, has_cdev);
@@ -94,7 +96,7 @@ int simk_vfio_probe(int root_fd, const PciAddress *address) {
 /* vfio_unregister_group_dev() up to where it waits: nobody new can open the device. */
 int simk_vfio_remove_begin(int root_fd, const PciAddress *address) {
         uint32_t number = 0;
-        int r = read_cdev_number(root_fd, address, &number);
+        int r = simk_cdev_number(root_fd, address, &number);
 
         if (r < 0)
                 return r;
@@ -173,7 +175,7 @@ int simk_open_cdev(Kernel *kernel, const PciAddress *address) {
 
         if (state < 0)
                 return state;
-        r = read_cdev_number(kernel->sysfs_fd, address, &number);
+        r = simk_cdev_number(kernel->sysfs_fd, address, &number);
         if (r < 0)
                 return r;
         fd = open_node(kernel, SIMK_PATH("vfio/devices/vfio%u", number));

@@ -122,6 +122,30 @@ static int check_holders(Kernel *kernel, uint32_t group, HolderList *ret) {
         return simk_end(kernel->sysfs_fd, SIMK_CHECK_HOLDERS, NULL, what, &fault, r);
 }
 
+static int set_device_node(Kernel *kernel, const PciAddress *address, const NodeAccess *access) {
+        const char *what = NODE_ACCESS_FORMAT(access);
+        SimkFault fault;
+        int r = simk_begin(kernel->sysfs_fd, SIMK_SET_DEVICE_NODE, address, what, &fault);
+
+        if (r < 0)
+                return r;
+        simk_wait_hang(fault.hang_fd);
+        r = fault.error ?: simk_set_node(kernel->sysfs_fd, address, 0, access);
+        return simk_end(kernel->sysfs_fd, SIMK_SET_DEVICE_NODE, address, what, &fault, r);
+}
+
+static int set_group_node(Kernel *kernel, uint32_t group, const NodeAccess *access) {
+        const char *what = SIMK_PATH("group:%u %.200s", group, NODE_ACCESS_FORMAT(access));
+        SimkFault fault;
+        int r = simk_begin(kernel->sysfs_fd, SIMK_SET_GROUP_NODE, NULL, what, &fault);
+
+        if (r < 0)
+                return r;
+        simk_wait_hang(fault.hang_fd);
+        r = fault.error ?: simk_set_node(kernel->sysfs_fd, NULL, group, access);
+        return simk_end(kernel->sysfs_fd, SIMK_SET_GROUP_NODE, NULL, what, &fault, r);
+}
+
 const KernelOps simk_ops = {
         .set_override = set_override,
         .unbind = unbind_device,
@@ -132,4 +156,6 @@ const KernelOps simk_ops = {
         .open_group = open_group,
         .open_device = open_device,
         .check_holders = check_holders,
+        .set_device_node = set_device_node,
+        .set_group_node = set_group_node,
 };

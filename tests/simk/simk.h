@@ -63,6 +63,11 @@ int simk_hold(int root_fd, const PciAddress *address);
  * has a member; -EBUSY: it is owned; -ENOENT: no member is on a VFIO driver. */
 int simk_claim(int root_fd, uint32_t group);
 
+/* The access that the node of the device (NULL: of the group) has: owner and mode are the file's, the context is its attribute. A new
+ * node is root's with mode 0600. -ENXIO: there is none. Setting it to another user takes root. */
+int simk_read_node(int root_fd, const PciAddress *address, uint32_t group, NodeAccess *ret);
+int simk_set_node(int root_fd, const PciAddress *address, uint32_t group, const NodeAccess *access);
+
 /* Calls of a worker. */
 typedef enum SimkCall {
         SIMK_SET_OVERRIDE,
@@ -74,6 +79,8 @@ typedef enum SimkCall {
         SIMK_OPEN_GROUP,
         SIMK_OPEN_DEVICE,
         SIMK_CHECK_HOLDERS,
+        SIMK_SET_DEVICE_NODE,
+        SIMK_SET_GROUP_NODE,
         SIMK_ANY,
 } SimkCall;
 

@@ -153,6 +153,8 @@ int machine_apply(Facts *facts, const Step *step, Held *held) {
         case STEP_OPEN_GROUP:
         case STEP_OPEN_DEVICE:
         case STEP_CHECK_HOLDERS:
+        case STEP_SET_DEVICE_NODE:
+        case STEP_SET_GROUP_NODE:
         case _STEP_KIND_MAX:
         case _STEP_KIND_INVALID:
                 break;
@@ -173,7 +175,7 @@ char *machine_plan_text(const Plan *plan) {
                 if (i > 0 && step->phase != plan->steps[i - 1].phase)
                         ck_assert_int_gt(fprintf(f, "--\n"), 0);
                 ck_assert_int_gt(fprintf(f, "%s", step_kind_to_string(step->kind)), 0);
-                if (step->kind == STEP_OPEN_GROUP || step->kind == STEP_CHECK_HOLDERS)
+                if (step->kind == STEP_OPEN_GROUP || step->kind == STEP_CHECK_HOLDERS || step->kind == STEP_SET_GROUP_NODE)
                         ck_assert_int_gt(fprintf(f, " group:%" PRIu32, step->group), 0);
                 else if (pci_address_compare(&step->address, &none) != 0)
                         ck_assert_int_gt(fprintf(f, " %s", PCI_ADDRESS_FORMAT(&step->address)), 0);

@@ -189,7 +189,7 @@ static void live_a_week(void) {
         ck_assert_int_eq(try_sql(scene.path, "PRAGMA foreign_keys = ON;"
                 "INSERT INTO quarantines(code, detail, boot, since_usec, ended_usec, end_reason)"
                 "  VALUES('driver-changed', 'it is on e1000e', 1, 1794918600000000, 1794918600000002, 'by an administrator');"
-                "INSERT INTO quarantine_devices VALUES(1, '0000:02:00.0', 32902, 4307, 0, 0, 131072, 0, 14, 1, 'e1000e', NULL, 'vfio-pci', NULL);"
+                "INSERT INTO quarantine_devices VALUES(1, '0000:02:00.0', 32902, 4307, 0, 0, 131072, 0, 14, 1, 'e1000e', NULL, 'vfio-pci', NULL, NULL, NULL);"
                 "INSERT INTO drifts(at_usec, boot, code, group_number, address, detail, reservation, manager, quarantine)"
                 "  VALUES(1794918600000000, 1, 'driver-changed', 14, '0000:02:00.0', 'it is on e1000e', 3, 'driverctl', 1);"
                 "INSERT INTO drifts(at_usec, boot, code, group_number, detail) VALUES(1794918600000001, 1, 'group-changed', 14, 'a member left');"), SQLITE_OK);

@@ -66,6 +66,14 @@ static int watched_check_holders(Kernel *kernel, uint32_t group, HolderList *ret
         return simk_ops.check_holders(kernel, group, ret);
 }
 
+static int watched_set_device_node(Kernel *kernel, const PciAddress *address, const NodeAccess *access) {
+        return check_row(kernel, "set-device-node", address) ?: simk_ops.set_device_node(kernel, address, access);
+}
+
+static int watched_set_group_node(Kernel *kernel, uint32_t group, const NodeAccess *access) {
+        return check_row(kernel, "set-group-node", NULL) ?: simk_ops.set_group_node(kernel, group, access);
+}
+
 static const KernelOps watched_ops = {
         .set_override = watched_set_override,
         .unbind = watched_unbind,
@@ -73,6 +81,8 @@ static const KernelOps watched_ops = {
         .open_iommufd = watched_open_iommufd,
         .open_cdev = watched_open_cdev,
         .check_holders = watched_check_holders,
+        .set_device_node = watched_set_device_node,
+        .set_group_node = watched_set_group_node,
 };
 
 START_TEST(every_step_is_a_committed_row_before_the_kernel_hears_of_it) {

@@ -56,6 +56,40 @@ START_TEST(clearing_an_override_needs_no_name) {
 }
 END_TEST
 
+START_TEST(a_node_goes_with_its_access) {
+        const NodeAccess access = { .uid = 1000, .gid = 36, .mode = 0660, .context = "a:b:c" };
+        WorkerRequest request;
+
+        ck_assert_int_eq(worker_request_make_node(WORKER_SET_DEVICE_NODE, 7, &nic, 14, &access, &request), 0);
+        ck_assert_uint_eq(request.action, WORKER_SET_DEVICE_NODE);
+        ck_assert_uint_eq(request.function, 7);
+        ck_assert_str_eq(NODE_ACCESS_FORMAT(&request.node), "1000:36:0660 a:b:c");
+        ck_assert_int_eq(worker_request_check(&request), 0);
+}
+END_TEST
+
+START_TEST(an_access_that_is_none_is_neither_made_nor_taken) {
+        const NodeAccess nobody = { .uid = UINT32_MAX }, no_group = { .gid = UINT32_MAX }, sticky = { .mode = 01600 }, odd = { .context = "a b" };
+        const NodeAccess *bad[] = { &nobody, &no_group, &sticky, &odd };
+        WorkerRequest request;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                ck_assert_int_eq(worker_request_make_node(WORKER_SET_GROUP_NODE, 7, NULL, 14, bad[i], &request), -EINVAL);
+                ck_assert_int_eq(worker_request_make(WORKER_SET_GROUP_NODE, 7, NULL, 14, NULL, &request), 0);
+                request.node = *bad[i];
+                ck_assert_int_eq(worker_request_check(&request), -EBADMSG);
+        }
+}
+END_TEST
+
+START_TEST(an_access_where_no_node_is_meant_is_noticed) {
+        WorkerRequest request = valid_request();
+
+        request.node.uid = 1;
+        ck_assert_int_eq(worker_request_check(&request), -EBADMSG);
+}
+END_TEST
+
 static const struct {
         WorkerAction action;
         const char *name;
@@ -76,6 +110,8 @@ static const struct {
         { WORKER_OPEN_CDEV, "vfio-pci" },
         { WORKER_OPEN_IOMMUFD, "x" },
         { WORKER_CHECK_HOLDERS, "qemu" },
+        { WORKER_SET_DEVICE_NODE, "vfio0" },
+        { WORKER_SET_GROUP_NODE, "14" },
 };
 
 START_TEST(a_name_that_is_not_a_plain_driver_name_is_refused) {
@@ -397,6 +433,9 @@ int main(void) {
         int n_failed;
 
         tcase_add_test(requests, what_is_made_is_what_is_meant);
+        tcase_add_test(requests, a_node_goes_with_its_access);
+        tcase_add_test(requests, an_access_that_is_none_is_neither_made_nor_taken);
+        tcase_add_test(requests, an_access_where_no_node_is_meant_is_noticed);
         tcase_add_test(requests, a_request_carries_no_bytes_of_the_stack);
         tcase_add_test(requests, clearing_an_override_needs_no_name);
         tcase_add_loop_test(requests, a_name_that_is_not_a_plain_driver_name_is_refused, 0, ELEMENTSOF(bad_names));

@@ -123,6 +123,14 @@ static int played_check_holders(Kernel *kernel, uint32_t group, HolderList *ret)
         return 0;
 }
 
+static int played_set_device_node(Kernel *kernel, const PciAddress *address, const NodeAccess *access) {
+        return access->uid == 1000 ? 0 : access->uid == 1 ? -ENXIO : -ENOENT;
+}
+
+static int played_set_group_node(Kernel *kernel, uint32_t group, const NodeAccess *access) {
+        return group == 1 ? 0 : group == 2 ? -ENXIO : -ESTALE;
+}
+
 static const KernelOps played_ops = {
         .set_override = played_set_override,
         .unbind = played_unbind,
@@ -133,6 +141,8 @@ static const KernelOps played_ops = {
         .open_group = played_open_group,
         .open_device = played_open_device,
         .check_holders = played_check_holders,
+        .set_device_node = played_set_device_node,
+        .set_group_node = played_set_group_node,
 };
 
 /* The test's side. */
@@ -410,6 +420,30 @@ START_TEST(what_nobody_holds_is_free_and_a_look_that_fails_is_its_own_errno) {
         ck_assert_uint_eq(stage.last.holders.n_hidden, 3);
         ck_assert_int_eq(answer_of(WORKER_CHECK_HOLDERS, 99, NULL)->error, -EMFILE);
         ck_assert_uint_eq(stage.last.holders.n_items, 0);
+}
+END_TEST
+
+static const WorkerAnswer *answer_of_node(WorkerAction action, uint32_t group, uint32_t uid) {
+        unsigned before = stage.n_answers;
+        WorkerRequest request;
+
+        ck_assert_int_eq(worker_request_make_node(action, 5, &nic, group, &(NodeAccess) { .uid = uid, .mode = 0600 }, &request), 0);
+        ck_assert_int_eq(worker_send(stage.worker, &request), 0);
+        AWAIT(stage.n_answers > before);
+        return &stage.last;
+}
+
+START_TEST(a_node_is_given_or_is_not_there_or_cannot_be) {
+        start();
+        ck_assert_int_eq(answer_of_node(WORKER_SET_DEVICE_NODE, 0, 1000)->error, 0);
+        ck_assert_str_eq(stage.last.found, "");
+        ck_assert_int_eq(answer_of_node(WORKER_SET_DEVICE_NODE, 0, 1)->error, 0);
+        ck_assert_str_eq(stage.last.found, WORKER_FOUND_NO_NODE);
+        ck_assert_int_eq(answer_of_node(WORKER_SET_DEVICE_NODE, 0, 2)->error, -ENOENT);
+        ck_assert_int_eq(answer_of_node(WORKER_SET_GROUP_NODE, 1, 2)->error, 0);
+        ck_assert_int_eq(answer_of_node(WORKER_SET_GROUP_NODE, 2, 2)->error, 0);
+        ck_assert_str_eq(stage.last.found, WORKER_FOUND_NO_NODE);
+        ck_assert_int_eq(answer_of_node(WORKER_SET_GROUP_NODE, 3, 2)->error, -ESTALE);
 }
 END_TEST
 
@@ -692,6 +726,7 @@ static int run_tests(void) {
         tcase_add_test(tcase, container_and_groups_are_kept_for_the_steps_that_need_them);
         tcase_add_test(tcase, the_first_group_that_succeeds_sets_the_type);
         tcase_add_test(tcase, vfio_steps_out_of_order_are_errors);
+        tcase_add_test(tcase, a_node_is_given_or_is_not_there_or_cannot_be);
         tcase_add_test(tcase, holders_come_back_by_name_and_are_an_errno);
         tcase_add_test(tcase, what_nobody_holds_is_free_and_a_look_that_fails_is_its_own_errno);
         tcase_add_test(tcase, holders_can_be_looked_for_while_a_step_hangs);

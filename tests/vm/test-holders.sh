@@ -88,7 +88,7 @@ check_equal "nobody has anything" "" "$(sql "SELECT * FROM current_assignments")
 # --- Without the capability to look, it is said that not everybody was seen.
 
 mkdir -p /run/systemd/system/assignd.service.d
-printf '[Service]\nCapabilityBoundingSet=\nCapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_SYS_RESOURCE\n' >/run/systemd/system/assignd.service.d/blind.conf
+printf '[Service]\nCapabilityBoundingSet=\nCapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_CHOWN CAP_SYS_RESOURCE\n' >/run/systemd/system/assignd.service.d/blind.conf
 systemctl daemon-reload
 systemctl restart assignd.service
 assign-ctl assign --owner vm:unseen 02:00.0 >/dev/null || fail "assign to vm:unseen"

@@ -59,7 +59,11 @@ static int ask(Manager *manager, Verb verb, Request *request, int *lease_fd, Ref
 }
 
 static void begin(Stage *stage, Verb verb, const char *owner, const char *a, const char *b, int *lease_fd) {
-        _cleanup_(request_done) Request request = { .verb = verb };
+        _cleanup_(request_done) Request request = {
+                .verb = verb,
+                .has_node_user = verb == VERB_ASSIGN,
+                .node_user = string_equal(owner, "vm:b") ? 1001 : 1000,
+        };
         _cleanup_(refusal_done) Refusal refusal = {};
         int none = -EBADF, r;
         Operation *operation;

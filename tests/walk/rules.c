@@ -6,6 +6,7 @@
 
 #include "base/strutil.h"
 #include "db/internal.h"
+#include "tests/walk/rules-nodes.h"
 
 #define OPEN_MAX 64U
 
@@ -451,9 +452,14 @@ static void after_commit(void *userdata) {
         follow_rows(rules, /* is_reservation= */ false);
         follow_rows(rules, /* is_reservation= */ true);
         extend_holds(rules);
+        rules_check_nodes(rules, /* at_rest= */ false);
 }
 
 /* --- Writes. */
+
+static bool gives_node(const WorldStep *step) {
+        return step->request.action == WORKER_SET_DEVICE_NODE || step->request.action == WORKER_SET_GROUP_NODE;
+}
 
 static void check_row(Rules *rules, const WorldWorker *worker, const WorkerRequest *request, const WorldDevice *device) {
         static const char *const kinds[_WORKER_ACTION_MAX] = {
@@ -521,6 +527,10 @@ static void before_write(void *userdata, const WorldWorker *worker, const WorldS
         const WorldDevice *device = world_find_device(rules->world, &(PciAddress) { .domain = request->domain, .bus = request->bus,
                                                                                     .slot = request->slot, .function = request->function });
 
+        if (gives_node(step)) {
+                rules_check_node_write(rules, worker, request);
+                return;
+        }
         if (!device) {
                 world_wrong(rules->world, "rule 7: a write to a device that is none");
                 return;
@@ -542,7 +552,7 @@ static void after_write(void *userdata, const WorldWorker *worker, const WorldSt
                                                                                     .slot = step->request.slot, .function = step->request.function });
 
         world_tell(rules->world, "  %d: %s answers %d", (int) worker->pid, device ? device->shape.address : "?", error);
-        if (!device || !step->is_injected || worker->fd < 0)
+        if (!device || !step->is_injected || worker->fd < 0 || gives_node(step))
                 return;
         spoil(rules, device);
         /* Of a release that no owner is left of (the device is gone by then), nothing goes on. */
@@ -727,6 +737,7 @@ void rules_check(Rules *rules, bool at_rest) {
         check_table(rules);
         check_reservation_table(rules);
         check_pairs(rules);
+        rules_check_nodes(rules, at_rest);
         if (at_rest)
                 check_progress(rules);
         for (size_t i = 0; i < rules->n_holds; i++)

@@ -12,7 +12,8 @@
  *   5  what was given back is as it was, or it is said what differs
  *   6  an operation waits for somebody, or goes on
  *   7  a daemon's end and start change nothing: every write is one of rule 4
- *   8  what is reserved, and nobody is at work on, is on its VFIO driver under its override, whether assigned or not, in every boot */
+ *   8  what is reserved, and nobody is at work on, is on its VFIO driver under its override, whether assigned or not, in every boot
+ *   9  a node belongs to nobody but root and whom an assignment that has not ended gives it to */
 
 #include "tests/walk/world.h"
 

@@ -13,7 +13,8 @@
 #include "tests/walk/world.h"
 
 static bool is_write(const WorkerRequest *request) {
-        return request->action == WORKER_SET_OVERRIDE || request->action == WORKER_UNBIND || request->action == WORKER_BIND;
+        return request->action == WORKER_SET_OVERRIDE || request->action == WORKER_UNBIND || request->action == WORKER_BIND ||
+               request->action == WORKER_SET_DEVICE_NODE || request->action == WORKER_SET_GROUP_NODE;
 }
 
 static bool is_binding(const WorkerRequest *request) {
@@ -412,6 +413,18 @@ static int ops_check_holders(Kernel *kernel, uint32_t group, HolderList *ret) {
         return 0;
 }
 
+static int ops_set_device_node(Kernel *kernel, const PciAddress *address, const NodeAccess *access) {
+        World *world = world_of(kernel);
+
+        return world->current->error ?: simk_set_node(world->root, address, 0, access);
+}
+
+static int ops_set_group_node(Kernel *kernel, uint32_t group, const NodeAccess *access) {
+        World *world = world_of(kernel);
+
+        return world->current->error ?: simk_set_node(world->root, NULL, group, access);
+}
+
 const KernelOps world_ops = {
         .set_override = ops_set_override,
         .unbind = ops_unbind,
@@ -422,4 +435,6 @@ const KernelOps world_ops = {
         .open_group = simk_open_group,
         .open_device = simk_open_device,
         .check_holders = ops_check_holders,
+        .set_device_node = ops_set_device_node,
+        .set_group_node = ops_set_group_node,
 };
