@@ -590,6 +590,7 @@ static bool refusal_is_audited(RefusalCode code) {
         case REFUSAL_CANCELLED:
         case REFUSAL_STUCK:
         case REFUSAL_QUARANTINED:
+        case REFUSAL_STALE_GENERATION:
         case REFUSAL_NOT_SUPPORTED:
         case REFUSAL_FAILED:
         case _REFUSAL_CODE_MAX:

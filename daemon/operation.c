@@ -92,6 +92,7 @@ Operation *operation_free(Operation *operation) {
         blocker_list_done(&operation->overridden);
         safe_close(operation->lease_fd);
         request_done(&operation->request);
+        free(operation->meaning);
         free(operation->groups);
         plan_done(&operation->plan);
         free(operation->progress);

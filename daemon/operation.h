@@ -113,6 +113,7 @@ typedef struct OperationWatch {
 struct Operation {
         uint64_t id; /* never reused; 0 until begun */
         Request request;    /* as asked for; daemon/ completes the owner */
+        char *meaning;      /* what it came to when it was let in, if it has to wait; see meaning_of_request(). NULL: nobody was asked */
         OperationState state;
         bool stuck;
         bool cancelled;     /* to be undone, or not to go on, as soon as the steps under way are answered */

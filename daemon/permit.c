@@ -43,6 +43,10 @@ static int deny(const PolicyDecision *decision, const Request *request, const Ho
         r = policy_origin_format(&decision->rule->origin, decision->rule->name, &origin);
         if (r < 0)
                 return r;
+        if (held && decision->verdict != POLICY_DENY)
+                return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false,
+                                        "%s %" PRIu64 " belongs to another user, so that polkit has to allow it as well as the rule %s lets uid %u %s %s",
+                                        held->what, held->id, origin, uid, verb_to_string(request->verb), device->address);
         if (decision->verdict == POLICY_ASK)
                 return blocker_list_add(blockers, BLOCKER_POLICY_DENIED, group, device->address, false,
                                         "The rule %s leaves it to polkit whether uid %u may %s %s", origin, uid,
@@ -53,9 +57,11 @@ static int deny(const PolicyDecision *decision, const Request *request, const Ho
 
 static int permit_device(const PolicyQuery *query, const Request *request, const Holder *held, const PolicyDevice *device, BlockerList *blockers) {
         PolicyDecision decision = policy_decide(query, device);
+        bool is_asked = request->caller.asked || request->caller.uid == 0; /* root is asked nothing */
 
-        /* root is asked nothing */
-        if (decision.verdict == POLICY_ALLOW || (decision.verdict == POLICY_ASK && (request->caller.uid == 0 || request->caller.asked)))
+        if (decision.verdict == POLICY_ALLOW && (is_asked || !held))
+                return 0;
+        if (decision.verdict == POLICY_ASK && is_asked)
                 return 0;
         return deny(&decision, request, held, device, blockers);
 }

@@ -9,7 +9,8 @@
  * protected, and where no policy could be read. Returns 0 or -ENOMEM. */
 int permit_groups(const Manager *manager, const Request *request, Group *const *groups, size_t n_groups, BlockerList *blockers);
 
-/* The same for what somebody holds already: the holder itself (its uid) may always, anybody else whom the policy lets. */
+/* The same for what somebody holds already: the holder itself (its uid) may always; anybody else only whom no rule denies it and polkit was
+ * asked about (Caller.asked), whatever the rules allow: who may have a device may not for that reason take it from somebody. */
 int permit_assignment(const Manager *manager, const Request *request, const Assignment *assignment, BlockerList *blockers);
 
 int permit_reservation(const Manager *manager, const Request *request, const Reservation *reservation, BlockerList *blockers);

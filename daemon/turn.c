@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/strutil.h"
 #include "daemon/audit.h"
 #include "daemon/lease.h"
 #include "daemon/limits.h"
+#include "daemon/meaning.h"
 
 static bool group_is_busy(const BlockerList *blockers, uint32_t group) {
         for (size_t i = 0; i < blockers->n_items; i++)
@@ -75,11 +77,24 @@ static int go_on_waiting(Operation *operation, const PlanResult *result) {
         return operation_set_groups(operation, result->groups, result->n_groups);
 }
 
+static int check_meaning(const Manager *manager, const Operation *operation, Refusal *refusal) {
+        _cleanup_free_ char *now = NULL;
+        int r;
+
+        r = meaning_of_request(manager, &operation->request, &now);
+        if (r < 0 || string_equal(now, operation->meaning))
+                return r;
+        return refusal_set(refusal, REFUSAL_STALE_GENERATION, "What the %s is about has changed while it waited for its turn; look at it again and repeat it",
+                           verb_to_string(operation->request.verb));
+}
+
 static void take_turn(Manager *manager, Operation *operation) {
         _cleanup_(plan_result_done) PlanResult result = {};
         int r;
 
-        r = try_turn(manager, operation, &result);
+        r = check_meaning(manager, operation, &result.refusal);
+        if (r >= 0 && result.refusal.code == REFUSAL_NONE)
+                r = try_turn(manager, operation, &result);
         if (r > 0)
                 return;
         if (r == 0 && turn_may_come(&result.refusal))
@@ -186,6 +201,9 @@ static int begin_waiting(Manager *manager, Operation *operation, PlanResult *res
 
         r = limits_check_waiting(manager, &operation->request.caller, &result->refusal);
         if (r < 0 || result->refusal.code == REFUSAL_LIMITS_EXCEEDED)
+                return r;
+        r = meaning_of_request(manager, &operation->request, &operation->meaning);
+        if (r < 0)
                 return r;
         r = operation_set_groups(operation, result->groups, result->n_groups);
         if (r < 0)

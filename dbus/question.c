@@ -103,13 +103,21 @@ static int check_add_owner(Check *check, const char *owner, const char *label) {
         return r < 0 ? r : detail_add_text(check, "label", label);
 }
 
-static int check_add_holder(Check *check, const Assignment *assignment) {
+/* Another user, who has what the call is about. */
+typedef struct Holder {
+        const char *what; /* "assignment" or "reservation" */
+        uint64_t id;
+        uid_t uid;
+        const char *owner, *label; /* NULL: none */
+} Holder;
+
+static int check_add_holder(Check *check, const Holder *holder) {
         int r;
 
-        r = check_add_owner(check, assignment->owner, assignment->label);
+        r = check_add_owner(check, holder->owner, holder->label);
         if (r >= 0)
-                r = detail_add_number(check, "assignment", assignment->id);
-        return r < 0 ? r : detail_add_number(check, "uid", assignment->uid);
+                r = detail_add_number(check, holder->what, holder->id);
+        return r < 0 ? r : detail_add_number(check, "uid", holder->uid);
 }
 
 static int check_add_device(Check *check, const Device *device, const char *label, bool companion) {
@@ -228,25 +236,6 @@ static int refuse_denied(Inquiry *inquiry, BlockerList *blockers) {
         return r < 0 ? r : refusal_from_blockers(&inquiry->question.refusal, blockers);
 }
 
-/* Its reservation is its holder's to end; anybody else's is the policy's to decide. */
-static int ask_to_unreserve(Inquiry *inquiry, const Selection *selection) {
-        _cleanup_(blocker_list_done) BlockerList denied = {};
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < selection->n_groups; i++) {
-                const Reservation *reservation = manager_group_reservation(inquiry->manager, selection->groups[i]->number);
-
-                if (!reservation)
-                        r = ask_plainly(inquiry, inquiry->access->action);
-                else if (reservation->uid != inquiry->request.caller.uid) {
-                        r = permit_reservation(inquiry->manager, &inquiry->request, reservation, &denied);
-                        if (r >= 0)
-                                r = ask_of_devices(inquiry, selection->groups[i]->devices, selection->groups[i]->n_devices, /* companions= */ false);
-                }
-        }
-        return r < 0 ? r : refuse_denied(inquiry, &denied);
-}
-
 static int ask_of_selection(Inquiry *inquiry, const Selection *selection) {
         _cleanup_(blocker_list_done) BlockerList denied = {};
         int r = 0;
@@ -262,22 +251,6 @@ static int ask_of_selection(Inquiry *inquiry, const Selection *selection) {
         return r < 0 ? r : ask_to_override(inquiry, selection);
 }
 
-static int ask_of_targets(Inquiry *inquiry) {
-        _cleanup_(selection_done) Selection selection = {};
-        _cleanup_(blocker_list_done) BlockerList blockers = {};
-        _cleanup_(refusal_done) Refusal refusal = {};
-        int r;
-
-        if (strv_length(inquiry->request.targets) == 0 || strv_length(inquiry->request.targets) > TARGETS_MAX)
-                return ask_plainly(inquiry, inquiry->access->action);
-        r = selection_resolve(manager_facts(inquiry->manager), inquiry->request.targets, &selection, &blockers, &refusal);
-        if (r < 0)
-                return r;
-        if (selection.n_wanted + selection.n_companions == 0)
-                return ask_plainly(inquiry, inquiry->access->action);
-        return inquiry->request.verb == VERB_UNRESERVE ? ask_to_unreserve(inquiry, &selection) : ask_of_selection(inquiry, &selection);
-}
-
 static Device recorded_device(const Inquiry *inquiry, const DeviceRecord *record) {
         const Device *device = facts_find_device(manager_facts(inquiry->manager), &record->address);
 
@@ -286,54 +259,110 @@ static Device recorded_device(const Inquiry *inquiry, const DeviceRecord *record
         return (Device) { .address = record->address, .identity = record->identity, .role = ROLE_ENDPOINT, .group = record->group, .numa_node = -1 };
 }
 
-static int ask_of_record(Inquiry *inquiry, const PolicyQuery *query, const Assignment *assignment, const DeviceRecord *record) {
+static int ask_of_record(Inquiry *inquiry, const Holder *holder, const DeviceRecord *record) {
         const Device device = recorded_device(inquiry, record);
         const PolicyDevice seen = permit_see_device(inquiry->manager, &device);
         Check *check;
         int r;
 
-        if (policy_decide(query, &seen).verdict != POLICY_ASK)
-                return 0;
         r = check_add(inquiry, ACTION_RELEASE_OTHERS, GRANT_PASS, &check);
         if (r >= 0)
-                r = check_add_holder(check, assignment);
+                r = check_add_holder(check, holder);
         return r < 0 ? r : check_add_device(check, &device, seen.label, !record->wanted);
 }
 
-/* What another user holds. Who was given devices may open them and give them back: that is what they were given for. */
-static int ask_of_assignment(Inquiry *inquiry, const Assignment *assignment) {
+/* A reservation is its holder's to end. */
+static int ask_of_reservation(Inquiry *inquiry, const Reservation *reservation) {
+        const Holder holder = { "reservation", reservation->id, reservation->uid, NULL, NULL };
         _cleanup_(blocker_list_done) BlockerList denied = {};
-        _cleanup_(policy_query_done) PolicyQuery query = {};
-        PolicyCaller caller = policy_caller_of(&inquiry->request);
         int r;
 
-        if (assignment->uid == inquiry->request.caller.uid)
+        if (reservation->uid == inquiry->request.caller.uid)
                 return 0;
-        caller.owner = assignment->owner;
-        r = permit_assignment(inquiry->manager, &inquiry->request, assignment, &denied);
+        r = permit_reservation(inquiry->manager, &inquiry->request, reservation, &denied);
         if (r >= 0)
                 r = refuse_denied(inquiry, &denied);
-        if (r >= 0)
-                r = policy_query(&inquiry->manager->policy.set, &caller, inquiry->request.verb, &query);
-        for (size_t i = 0; r >= 0 && i < assignment->records.n_items; i++)
-                r = ask_of_record(inquiry, &query, assignment, &assignment->records.items[i]);
+        for (size_t i = 0; r >= 0 && i < reservation->records.n_items; i++)
+                r = ask_of_record(inquiry, &holder, &reservation->records.items[i]);
         return r;
 }
 
-static bool is_targeted(const Inquiry *inquiry, const Assignment *assignment) {
+/* Whether a target is in a group that `has_group` is true of, or is the address of one of the records: of what has left, too. */
+static bool is_targeted(const Inquiry *inquiry, const void *holding, bool (*has_group)(const void *holding, uint32_t number), const RecordList *records) {
         for (size_t i = 0; inquiry->request.targets[i]; i++) {
-                Target target;
                 const Device *device;
+                Target target;
 
                 if (target_parse(inquiry->request.targets[i], &target) < 0)
                         continue;
                 device = target.is_group ? NULL : facts_find_device(manager_facts(inquiry->manager), &target.address);
+                if (!target.is_group && record_list_find(records, &target.address))
+                        return true;
                 if (device)
                         target.group = device->group;
-                if ((target.is_group || device) && assignment_has_group(assignment, target.group))
+                if ((target.is_group || device) && has_group(holding, target.group))
                         return true;
         }
         return false;
+}
+
+static bool reservation_holds(const void *reservation, uint32_t number) {
+        return reservation_has_group(reservation, number);
+}
+
+static bool assignment_holds(const void *assignment, uint32_t number) {
+        return assignment_has_group(assignment, number);
+}
+
+static int ask_to_unreserve(Inquiry *inquiry) {
+        const ReservationTable *table = &inquiry->manager->reservations;
+        bool any = false;
+
+        for (size_t i = 0; i < table->n_items; i++) {
+                int r;
+
+                if (!is_targeted(inquiry, table->items[i], reservation_holds, &table->items[i]->records))
+                        continue;
+                any = true;
+                r = ask_of_reservation(inquiry, table->items[i]);
+                if (r < 0)
+                        return r;
+        }
+        return any ? 0 : ask_plainly(inquiry, inquiry->access->action);
+}
+
+static int ask_of_targets(Inquiry *inquiry) {
+        _cleanup_(selection_done) Selection selection = {};
+        _cleanup_(blocker_list_done) BlockerList blockers = {};
+        _cleanup_(refusal_done) Refusal refusal = {};
+        int r;
+
+        if (strv_length(inquiry->request.targets) == 0 || strv_length(inquiry->request.targets) > TARGETS_MAX)
+                return ask_plainly(inquiry, inquiry->access->action);
+        if (inquiry->request.verb == VERB_UNRESERVE)
+                return ask_to_unreserve(inquiry);
+        r = selection_resolve(manager_facts(inquiry->manager), inquiry->request.targets, &selection, &blockers, &refusal);
+        if (r < 0)
+                return r;
+        if (selection.n_wanted + selection.n_companions == 0)
+                return ask_plainly(inquiry, inquiry->access->action);
+        return ask_of_selection(inquiry, &selection);
+}
+
+/* What another user holds. Who was given devices may open them and give them back: that is what they were given for. */
+static int ask_of_assignment(Inquiry *inquiry, const Assignment *assignment) {
+        const Holder holder = { "assignment", assignment->id, assignment->uid, assignment->owner, assignment->label };
+        _cleanup_(blocker_list_done) BlockerList denied = {};
+        int r;
+
+        if (assignment->uid == inquiry->request.caller.uid)
+                return 0;
+        r = permit_assignment(inquiry->manager, &inquiry->request, assignment, &denied);
+        if (r >= 0)
+                r = refuse_denied(inquiry, &denied);
+        for (size_t i = 0; r >= 0 && i < assignment->records.n_items; i++)
+                r = ask_of_record(inquiry, &holder, &assignment->records.items[i]);
+        return r;
 }
 
 /* Every assignment that the owner or the targets come to: more than the manager will give back where the two contradict each other. */
@@ -343,7 +372,7 @@ static int ask_to_release(Inquiry *inquiry) {
 
         for (size_t i = 0; i < table->n_items; i++) {
                 const Assignment *assignment = table->items[i];
-                bool meant = strv_length(inquiry->request.targets) > 0 ? is_targeted(inquiry, assignment) : string_equal(assignment->owner, inquiry->request.owner);
+                bool meant = strv_length(inquiry->request.targets) > 0 ? is_targeted(inquiry, assignment, assignment_holds, &assignment->records) : string_equal(assignment->owner, inquiry->request.owner);
                 int r;
 
                 if (!meant)
@@ -369,7 +398,7 @@ static int ask_to_extend(Inquiry *inquiry) {
                         continue;
                 r = check_add(inquiry, ACTION_RELEASE_OTHERS, GRANT_PASS, &check);
                 if (r >= 0)
-                        r = check_add_holder(check, assignment);
+                        r = check_add_holder(check, &(Holder) { "assignment", assignment->id, assignment->uid, assignment->owner, assignment->label });
                 if (r < 0)
                         return r;
         }

@@ -31,7 +31,8 @@ void question_done(Question *question);
  * nothing that exists, has a check without a device: who passes that is told what is wrong. Details of a check:
  *   verb        view, assign, release, open, cancel, reserve, unreserve, label, audit, reload, rescan, ...
  *   scope       for view: "host", or "others" for the owners and labels of what others hold
- *   owner, label, assignment, uid   the request's, or those of the assignment that it is about; uid is the holder's
+ *   owner, label   the request's, or those of the assignment that it is about
+ *   assignment, reservation, uid   for release-others: what another user holds, and who that is
  *   address, vendor_id, device_id, subsystem_vendor_id, subsystem_device_id, class, group, driver   of the one device ("": none)
  *   companion   "true" where the device comes along because of its group, "false" where it was named
  *   override, devices   for override-safety: the one blocker code, and all addresses, separated by blanks

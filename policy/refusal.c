@@ -19,6 +19,7 @@ static const char *const refusal_code_table[_REFUSAL_CODE_MAX] = {
         [REFUSAL_TIMEOUT] = "Timeout",
         [REFUSAL_CANCELLED] = "Cancelled",
         [REFUSAL_STUCK] = "Stuck",
+        [REFUSAL_STALE_GENERATION] = "StaleGeneration",
         [REFUSAL_QUARANTINED] = "Quarantined",
         [REFUSAL_LIMITS_EXCEEDED] = "LimitsExceeded",
         [REFUSAL_INVALID_TARGET] = "InvalidTarget",

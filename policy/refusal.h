@@ -21,6 +21,7 @@ typedef enum RefusalCode {
         REFUSAL_CANCELLED,
         REFUSAL_STUCK,
         REFUSAL_QUARANTINED,
+        REFUSAL_STALE_GENERATION, /* it is not what was asked about any more */
         REFUSAL_LIMITS_EXCEEDED,
         REFUSAL_INVALID_TARGET,
         REFUSAL_INVALID_ARGUMENT,

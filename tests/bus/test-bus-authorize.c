@@ -518,6 +518,45 @@ START_TEST(what_another_user_holds_is_opened_released_and_extended_with_release_
 }
 END_TEST
 
+START_TEST(what_another_user_holds_is_not_had_by_a_rule_alone) {
+        _cleanup_scene_ Scene *scene = scene_new(RULE("allow"), SAYS_NO);
+        _cleanup_free_ char *path = fixture_assign(scene->fixture, "vm:web1", "02:00.0");
+        sd_bus_message *m;
+
+        begin(scene, &m, false, path, ASSIGND_ASSIGNMENT_INTERFACE, "OpenDevices", "a{sv}", 0);
+        await_answer(scene, &m);
+        assert_fails(m, SD_BUS_ERROR_ACCESS_DENIED);
+        begin(scene, &m, false, MANAGER, "Release", "sa{sv}", "vm:web1", 0);
+        await_answer(scene, &m);
+        assert_fails(m, SD_BUS_ERROR_ACCESS_DENIED);
+        sd_bus_message_unref(fixture_call_well(scene->fixture, MANAGER, "Reserve", "asa{sv}", 1, "01:00.0", 0));
+        begin(scene, &m, false, MANAGER, "Unreserve", "asa{sv}", 1, "01:00.0", 0);
+        await_answer(scene, &m);
+        assert_fails(m, SD_BUS_ERROR_ACCESS_DENIED);
+        ck_assert_uint_eq(scene->n_asked, 3);
+        for (unsigned i = 0; i < 3; i++)
+                ck_assert_str_eq(scene->asked[i].action, "org.assignd1.release-others");
+        assert_has(scene->asked[2].details, "reservation=1\n");
+        ck_assert_uint_eq(fixture_get_u32(scene->fixture, MANAGER, "Assignments"), 1);
+}
+END_TEST
+
+/* Nobody looks a device up that is not there; its reservation has its address. */
+START_TEST(the_reservation_of_a_device_that_has_left_is_still_another_users) {
+        _cleanup_scene_ Scene *scene = scene_new(RULE("ask"), SAYS_YES);
+        sd_bus_message *m;
+
+        sd_bus_message_unref(fixture_call_well(scene->fixture, MANAGER, "Reserve", "asa{sv}", 1, "01:00.0", 0));
+        ck_assert_int_ge(unlinkat(scene->fixture->tree->fd, "bus/pci/devices/0000:01:00.0", 0), 0);
+        sd_bus_message_unref(fixture_call_well(scene->fixture, MANAGER, "Rescan", ""));
+        scene->never_to = "reservation=1\n";
+        begin(scene, &m, false, MANAGER, "Unreserve", "asa{sv}", 1, "01:00.0", 0);
+        await_answer(scene, &m);
+        assert_fails(m, SD_BUS_ERROR_ACCESS_DENIED);
+        ck_assert_str_eq(scene->asked[0].action, "org.assignd1.release-others");
+}
+END_TEST
+
 START_TEST(an_override_is_asked_about_beside_the_devices) {
         _cleanup_scene_ Scene *scene = scene_new(RULE("allow"), SAYS_NO);
         sd_bus_message *m;
@@ -618,4 +657,5 @@ BUS_SUITE("bus-authorize", yes_is_told_all_that_a_rule_can_match_on_and_lets_the
           one_user_has_thirty_two_calls_wait, root_is_asked_nothing, who_the_policy_allows_is_asked_nothing,
           who_the_policy_denies_has_nobody_to_ask_and_leaves_no_trace, a_holder_opens_and_releases_without_being_asked_again,
           what_another_user_holds_is_opened_released_and_extended_with_release_others, an_override_is_asked_about_beside_the_devices,
+          what_another_user_holds_is_not_had_by_a_rule_alone, the_reservation_of_a_device_that_has_left_is_still_another_users,
           whose_the_others_devices_are_is_shown_only_to_whom_polkit_lets_see_it, a_refusal_does_not_tell_a_stranger_who_holds_it)

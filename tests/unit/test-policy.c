@@ -24,6 +24,11 @@ static Request by(uid_t uid, Request request) {
         return request;
 }
 
+static Request asked(Request request) {
+        request.caller.asked = true;
+        return request;
+}
+
 static Request overriding(const char *code, Request request) {
         ck_assert_int_eq(strv_append(&request.overrides, code), 0);
         return request;
@@ -36,16 +41,20 @@ static void assign_well(Request request) {
         ck_assert_int_eq(operation->state, OPERATION_DONE);
 }
 
-static RefusalCode open_as(uid_t uid, uint64_t assignment) {
+static RefusalCode open_asked(uid_t uid, uint64_t assignment, bool asked) {
         _cleanup_(refusal_done) Refusal refusal = {};
         Operation *operation = NULL;
-        Caller caller = { .uid = uid, .has_gids = true };
+        Caller caller = { .uid = uid, .has_gids = true, .asked = asked };
 
         ck_assert_int_eq(string_copy(":1.7", &caller.bus_name), 0);
         ck_assert_int_eq(manager_open(manager(), assignment, NULL, &caller, &refusal, &operation), 0);
         if (operation)
                 await_end(operation);
         return refusal.code;
+}
+
+static RefusalCode open_as(uid_t uid, uint64_t assignment) {
+        return open_asked(uid, assignment, /* asked= */ false);
 }
 
 static void reload(void) {
@@ -101,17 +110,32 @@ START_TEST(companions_have_to_be_allowed_as_well) {
 }
 END_TEST
 
+START_TEST(who_may_have_a_device_may_not_take_it_from_somebody) {
+        uint64_t id;
+
+        scene_write_policy("a.json", "{'version':1,'rules':[{'caller':{'users':[1001]},'verdict':'allow'}]}");
+        scene_start();
+        id = assign("vm:a", "0000:02:00.0");
+        ck_assert_int_eq(open_as(BOB, id), REFUSAL_DENIED);
+        request_refused(by(BOB, make_request(VERB_RELEASE, "vm:a", NULL)), REFUSAL_DENIED, "polkit has to allow it as well as the rule a.json:1");
+        release("vm:a");
+        assign_well(by(0, make_request(VERB_RESERVE, NULL, "0000:02:00.0", NULL)));
+        request_refused(by(BOB, make_request(VERB_UNRESERVE, NULL, "0000:02:00.0", NULL)), REFUSAL_DENIED, "Reservation 1 belongs to another user");
+        assign_well(asked(by(BOB, make_request(VERB_UNRESERVE, NULL, "0000:02:00.0", NULL))));
+}
+END_TEST
+
 START_TEST(a_rule_for_open_and_release_is_about_what_others_hold) {
         uint64_t id;
 
         scene_write_policy("a.json", "{'version':1,'rules':[{'caller':{'users':[1001],'owner':'vm:a'},'verbs':['open','release'],'verdict':'allow'}]}");
         scene_start();
         id = assign("vm:a", "0000:02:00.0");
-        ck_assert_int_eq(open_as(ALICE, id), REFUSAL_DENIED);
-        ck_assert_int_eq(open_as(BOB, id), REFUSAL_NONE);
-        assign_well(by(BOB, make_request(VERB_RELEASE, "vm:a", NULL)));
+        ck_assert_int_eq(open_asked(ALICE, id, true), REFUSAL_DENIED);
+        ck_assert_int_eq(open_asked(BOB, id, true), REFUSAL_NONE);
+        assign_well(asked(by(BOB, make_request(VERB_RELEASE, "vm:a", NULL))));
         (void) assign("vm:b", "0000:02:00.0");
-        request_refused(by(BOB, make_request(VERB_RELEASE, "vm:b", NULL)), REFUSAL_DENIED, "uid 1001");
+        request_refused(asked(by(BOB, make_request(VERB_RELEASE, "vm:b", NULL))), REFUSAL_DENIED, "uid 1001");
 }
 END_TEST
 
@@ -121,7 +145,7 @@ START_TEST(driver_of_a_rule_is_the_hosts) {
         scene_start();
         (void) assign("vm:a", "0000:02:00.0");
         assert_driver(&nic, "vfio-pci");
-        assign_well(by(BOB, make_request(VERB_RELEASE, "vm:a", NULL)));
+        assign_well(asked(by(BOB, make_request(VERB_RELEASE, "vm:a", NULL))));
 }
 END_TEST
 
@@ -338,7 +362,7 @@ START_TEST(reservations_are_asked_for_too) {
         assign_well(request);
         release("vm:a");
         request_refused(by(1002, make_request(VERB_UNRESERVE, NULL, "0000:02:00.0", NULL)), REFUSAL_DENIED, "belongs to another user");
-        assign_well(by(BOB, make_request(VERB_UNRESERVE, NULL, "0000:02:00.0", NULL)));
+        assign_well(asked(by(BOB, make_request(VERB_UNRESERVE, NULL, "0000:02:00.0", NULL))));
         assert_driver(&nic, "e1000e");
 }
 END_TEST
@@ -355,7 +379,8 @@ START_TEST(plan_says_what_policy_would_say) {
 END_TEST
 
 DAEMON_SUITE("policy", without_files_root_may_everything_and_nobody_else_anything, directory_need_not_exist,
-             a_rule_lets_a_user_have_what_it_is_about, companions_have_to_be_allowed_as_well, a_rule_for_open_and_release_is_about_what_others_hold,
+             a_rule_lets_a_user_have_what_it_is_about, companions_have_to_be_allowed_as_well,
+             who_may_have_a_device_may_not_take_it_from_somebody, a_rule_for_open_and_release_is_about_what_others_hold,
              driver_of_a_rule_is_the_hosts, denial_names_its_rule_and_may_be_of_root, what_a_rule_wants_to_ask_is_denied_to_all_but_root,
              protected_devices_go_only_past_an_override, reload_puts_new_rules_in_force, one_bad_file_leaves_all_of_the_last_good_set_in_force,
              a_daemon_that_starts_with_a_bad_file_gives_nothing_away, only_json_files_that_are_not_hidden_are_read,

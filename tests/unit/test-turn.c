@@ -269,10 +269,70 @@ START_TEST(only_what_an_operation_may_change_is_waited_for) {
 }
 END_TEST
 
+/* The user 1000, whom polkit was asked about. */
+static Operation *begin_asked(const char *owner, const char *target) {
+        Request request = make_request(VERB_ASSIGN, owner, target, NULL);
+
+        request.caller.uid = 1000;
+        request.caller.asked = true;
+        request.caller.has_gids = true;
+        ck_assert_int_eq(string_copy(":1.7", &request.caller.bus_name), 0);
+        return begin_request(request);
+}
+
+START_TEST(what_was_asked_about_and_is_still_so_gets_its_turn) {
+        Operation *waits;
+
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'ask'}]}");
+        scene_start();
+        (void) assign("vm:a", "0000:02:00.0");
+        (void) begin_release("vm:a");
+        waits = begin_asked("vm:b", "0000:02:00.0");
+        assert_waits(waits);
+        (void) assign("vm:other", "0000:01:00.0"); /* which is none of its business */
+        await_outcome(waits, REFUSAL_NONE);
+}
+END_TEST
+
+START_TEST(an_owner_that_somebody_else_has_meanwhile_is_not_extended) {
+        Operation *waits;
+
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'ask'}]}");
+        scene_start();
+        (void) assign("vm:a", "0000:02:00.0");
+        (void) begin_release("vm:a");
+        waits = begin_asked("vm:b", "0000:02:00.0");
+        assert_waits(waits);
+        (void) begin_assign("vm:b", "0000:01:00.0");
+        await_outcome(waits, REFUSAL_STALE_GENERATION);
+        ck_assert_uint_eq(manager()->assignments.n_items, 1);
+}
+END_TEST
+
+/* The answer was about a rule that asks. */
+START_TEST(a_policy_that_changes_while_it_waits_is_not_what_was_asked_about) {
+        Operation *waits, *roots;
+
+        scene_write_policy("a.json", "{'version':1,'rules':[{'verdict':'ask'}]}");
+        scene_start();
+        (void) assign("vm:a", "0000:02:00.0");
+        (void) begin_release("vm:a");
+        waits = begin_asked("vm:b", "0000:02:00.0");
+        roots = begin_assign("vm:c", "0000:02:00.0");
+        assert_waits(waits);
+        scene_write_policy("a.json", "{'version':1,'rules':[{'match':{'driver':'e1000e'},'verdict':'allow'}]}");
+        ck_assert_int_eq(manager_reload(manager()), 0);
+        await_outcome(waits, REFUSAL_STALE_GENERATION);
+        await_outcome(roots, REFUSAL_NONE);
+        assert_rows("SELECT verb, owner, outcome, error FROM audit WHERE owner = 'vm:b'", "assign|vm:b|failed|StaleGeneration\n");
+}
+END_TEST
+
 DAEMON_SUITE("turn", the_second_waits_and_is_decided_afresh_at_its_turn, one_that_waits_is_a_row_without_steps_and_touches_nothing,
              others_go_side_by_side_meanwhile, nobody_overtakes_on_a_group_that_somebody_waits_for,
              two_that_want_each_others_groups_both_get_their_turn, what_can_never_come_to_be_is_refused_at_once,
              who_waits_for_one_that_gets_stuck_is_told_so, a_lease_that_ends_while_its_assignment_waits_leaves_nothing,
              a_release_by_its_id_is_not_one_of_a_later_assignment, opening_waits_for_the_assignment_that_is_under_way,
              what_waited_when_the_daemon_ended_is_closed_by_the_next, an_end_that_cannot_be_written_is_written_later,
-             only_what_an_operation_may_change_is_waited_for)
+             only_what_an_operation_may_change_is_waited_for, what_was_asked_about_and_is_still_so_gets_its_turn,
+             an_owner_that_somebody_else_has_meanwhile_is_not_extended, a_policy_that_changes_while_it_waits_is_not_what_was_asked_about)
