@@ -154,7 +154,7 @@ static int failure_of_reply(Cli *cli, sd_bus_message *reply) {
                 return failure_set(&cli->failure, error->name, NULL, "assignd%s%s cannot be reached: %s", cli->options.host ? " of " : "",
                                    cli->options.host ?: "", message);
         if (is_denied_by_bus(reply))
-                return failure_set(&cli->failure, error->name, NULL, "The system bus lets this user send nothing to assignd; root may.");
+                return failure_set(&cli->failure, error->name, NULL, "The system bus lets only root ask assignd for this.");
         return failure_set(&cli->failure, error->name, shape_blockers(blockers), "%s", message);
 }
 

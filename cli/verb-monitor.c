@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "base/strutil.h"
 #include "cli/client.h"
@@ -79,6 +80,8 @@ static int bus_watch(Cli *cli) {
         _cleanup_json_ json_t *health = NULL;
         int r;
 
+        if (!cli->options.host && geteuid() != 0)
+                return failure_set(&cli->failure, SD_BUS_ERROR_ACCESS_DENIED, NULL, "Only root hears events, since they tell who holds what.");
         r = client_connect(cli);
         if (r < 0)
                 return r;

@@ -20,6 +20,22 @@ const char *action_to_id(Action action) {
         return action_ids[action];
 }
 
+static const char *const action_phrases[_ACTION_MAX] = {
+        [ACTION_VIEW] = "see devices and who holds them",
+        [ACTION_ASSIGN] = "assign or open devices",
+        [ACTION_RELEASE] = "give devices back",
+        [ACTION_RELEASE_OTHERS] = "do this with what another user holds",
+        [ACTION_RESERVE] = "reserve devices",
+        [ACTION_LABEL] = "label devices",
+        [ACTION_POLICY] = "read the policy or have the host looked at afresh",
+        [ACTION_AUDIT] = "read the audit trail",
+        [ACTION_OVERRIDE_SAFETY] = "override what keeps the host safe",
+};
+
+const char *action_to_phrase(Action action) {
+        return action_phrases[action];
+}
+
 #define VIEW_METHOD(interface, member) { interface, member, MEMBER_METHOD, ACTION_VIEW, SUBJECT_HOST, NULL }
 #define PROPERTY(interface, member) { interface, member, MEMBER_PROPERTY, ACTION_VIEW, SUBJECT_HOST, NULL }
 #define SIGNAL(interface, member) { interface, member, MEMBER_SIGNAL, ACTION_VIEW, SUBJECT_HOST, NULL }

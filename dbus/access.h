@@ -25,6 +25,9 @@ typedef enum Action {
 /* "org.assignd1.view", ... */
 const char *action_to_id(Action action);
 
+/* What one does, for people, after "may not": "assign devices", ... */
+const char *action_to_phrase(Action action);
+
 typedef enum MemberKind {
         MEMBER_METHOD,
         MEMBER_PROPERTY,

@@ -336,23 +336,36 @@ static int refuse(sd_bus_message *m, const Sender *sender) {
                                           sd_bus_message_get_member(m));
 }
 
+/* What it is about, where it is about one thing. */
+static const char *check_object(const Check *check) {
+        for (size_t i = 0; check->details && check->details[i]; i += 2)
+                if (string_equal(check->details[i], check->action == ACTION_OVERRIDE_SAFETY ? "override" : "address"))
+                        return check->details[i + 1];
+        return NULL;
+}
+
 static int refuse_check(sd_bus_message *m, const Sender *sender, const Check *check, PolkitAnswer answer) {
-        unsigned uid = (unsigned) sender->caller.uid;
-        const char *action = action_to_id(check->action);
+        const char *object = check_object(check), *why = "polkit says no";
 
         switch (answer) {
         case POLKIT_CHALLENGE:
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "User %u would have to authenticate for %s", uid,
-                                                  action);
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                                  "User %u may not %s%s%s%s: polkit wants an administrator's password for %s, and has nobody to ask for it",
+                                                  (unsigned) sender->caller.uid, action_to_phrase(check->action), object ? " (" : "", object ?: "",
+                                                  object ? ")" : "", action_to_id(check->action));
         case POLKIT_FAILED:
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "polkit cannot be asked whether user %u may do %s", uid, action);
+                why = "polkit, who decides this, cannot be asked";
+                break;
         case POLKIT_TIMEOUT:
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "polkit has not said in time whether user %u may do %s", uid, action);
+                why = "polkit has not answered in time";
+                break;
         case POLKIT_NO:
         case POLKIT_YES:
                 break;
         }
-        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "polkit does not let user %u do %s", uid, action);
+        return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "User %u may not %s%s%s%s: %s (%s)", (unsigned) sender->caller.uid,
+                                          action_to_phrase(check->action), object ? " (" : "", object ?: "", object ? ")" : "", why,
+                                          action_to_id(check->action));
 }
 
 static int pending_go_on(Pending *pending);

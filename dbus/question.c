@@ -154,18 +154,6 @@ static int ask_plainly(Inquiry *inquiry, Action action) {
         return check_add_owner(check, inquiry->request.owner, inquiry->request.label);
 }
 
-static int ask_to_see(Inquiry *inquiry) {
-        Check *check;
-        int r;
-
-        r = check_add(inquiry, ACTION_VIEW, GRANT_PASS, &check);
-        if (r >= 0)
-                r = detail_add(check, "scope", "host");
-        if (r >= 0)
-                r = check_add(inquiry, ACTION_VIEW, GRANT_SEE_OTHERS, &check);
-        return r < 0 ? r : detail_add(check, "scope", "others");
-}
-
 /* What of the devices the policy wants to ask about. */
 static int ask_of_devices(Inquiry *inquiry, Device *const *devices, size_t n_devices, bool companions) {
         _cleanup_(policy_query_done) PolicyQuery query = {};
@@ -405,23 +393,51 @@ static int ask_to_extend(Inquiry *inquiry) {
         return 0;
 }
 
-static int ask_of_object(Inquiry *inquiry, const char *path) {
-        const Assignment *assignment = NULL;
+static const Assignment *find_assignment(const Inquiry *inquiry, const char *path) {
         uint64_t id;
 
-        if (path_parse_number(path, ASSIGND_ASSIGNMENT_PREFIX, &id) >= 0)
-                assignment = manager_find_assignment(inquiry->manager, id);
+        return path_parse_number(path, ASSIGND_ASSIGNMENT_PREFIX, &id) >= 0 ? manager_find_assignment(inquiry->manager, id) : NULL;
+}
+
+static const Operation *find_operation(const Inquiry *inquiry, const char *path) {
+        uint64_t id;
+
+        return path_parse_number(path, ASSIGND_OPERATION_PREFIX, &id) >= 0 ? manager_find_operation(inquiry->manager, id) : NULL;
+}
+
+/* Whoever was given devices is told which. */
+static bool is_callers_own(const Inquiry *inquiry, const char *path) {
+        const Assignment *assignment = find_assignment(inquiry, path);
+        const Operation *operation = find_operation(inquiry, path);
+
+        return (assignment && assignment->uid == inquiry->request.caller.uid) || (operation && operation->request.caller.uid == inquiry->request.caller.uid);
+}
+
+static int ask_to_see(Inquiry *inquiry, const char *path) {
+        Check *check;
+        int r;
+
+        if (is_callers_own(inquiry, path))
+                return 0;
+        r = check_add(inquiry, ACTION_VIEW, GRANT_PASS, &check);
+        if (r >= 0)
+                r = detail_add(check, "scope", "host");
+        if (r >= 0)
+                r = check_add(inquiry, ACTION_VIEW, GRANT_SEE_OTHERS, &check);
+        return r < 0 ? r : detail_add(check, "scope", "others");
+}
+
+static int ask_of_object(Inquiry *inquiry, const char *path) {
+        const Assignment *assignment = find_assignment(inquiry, path);
+
         return assignment ? ask_of_assignment(inquiry, assignment) : ask_plainly(inquiry, inquiry->access->action);
 }
 
 static int ask_of_operation(Inquiry *inquiry, const char *path) {
-        const Operation *operation = NULL;
+        const Operation *operation = find_operation(inquiry, path);
         Check *check;
-        uint64_t id;
         int r;
 
-        if (path_parse_number(path, ASSIGND_OPERATION_PREFIX, &id) >= 0)
-                operation = manager_find_operation(inquiry->manager, id);
         if (!operation)
                 return ask_plainly(inquiry, inquiry->access->action);
         if (operation->request.caller.uid == inquiry->request.caller.uid)
@@ -437,7 +453,8 @@ static int ask(Inquiry *inquiry, sd_bus_message *call) {
 
         switch (inquiry->access->subject) {
         case SUBJECT_HOST:
-                return inquiry->access->action == ACTION_VIEW ? ask_to_see(inquiry) : ask_plainly(inquiry, inquiry->access->action);
+                return inquiry->access->action == ACTION_VIEW ? ask_to_see(inquiry, sd_bus_message_get_path(call)) :
+                                                               ask_plainly(inquiry, inquiry->access->action);
         case SUBJECT_ASSIGN:
                 r = ask_of_targets(inquiry);
                 return r < 0 ? r : ask_to_extend(inquiry);

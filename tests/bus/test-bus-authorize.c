@@ -557,6 +557,27 @@ START_TEST(the_reservation_of_a_device_that_has_left_is_still_another_users) {
 }
 END_TEST
 
+START_TEST(a_holder_is_told_what_it_holds_without_being_asked) {
+        _cleanup_scene_ Scene *scene = scene_new(RULE("allow"), SAYS_NO);
+        _cleanup_free_ char *path = assign(scene), *roots = fixture_assign(scene->fixture, "vm:secret", "01:00.0");
+        sd_bus_message *m;
+
+        begin(scene, &m, false, path, "org.freedesktop.DBus.Properties", "Get", "ss", ASSIGND_ASSIGNMENT_INTERFACE, "Owner");
+        await_answer(scene, &m);
+        assert_done(m);
+        sd_bus_message_unref(m);
+        begin(scene, &m, false, ASSIGND_OPERATION_PREFIX "/1", "org.freedesktop.DBus.Properties", "GetAll", "s", ASSIGND_OPERATION_INTERFACE);
+        await_answer(scene, &m);
+        assert_done(m);
+        sd_bus_message_unref(m);
+        ck_assert_uint_eq(scene->n_asked, 0);
+
+        begin(scene, &m, false, roots, "org.freedesktop.DBus.Properties", "Get", "ss", ASSIGND_ASSIGNMENT_INTERFACE, "Owner");
+        await_answer(scene, &m);
+        assert_fails(m, SD_BUS_ERROR_ACCESS_DENIED);
+}
+END_TEST
+
 START_TEST(an_override_is_asked_about_beside_the_devices) {
         _cleanup_scene_ Scene *scene = scene_new(RULE("allow"), SAYS_NO);
         sd_bus_message *m;
@@ -657,5 +678,5 @@ BUS_SUITE("bus-authorize", yes_is_told_all_that_a_rule_can_match_on_and_lets_the
           one_user_has_thirty_two_calls_wait, root_is_asked_nothing, who_the_policy_allows_is_asked_nothing,
           who_the_policy_denies_has_nobody_to_ask_and_leaves_no_trace, a_holder_opens_and_releases_without_being_asked_again,
           what_another_user_holds_is_opened_released_and_extended_with_release_others, an_override_is_asked_about_beside_the_devices,
-          what_another_user_holds_is_not_had_by_a_rule_alone, the_reservation_of_a_device_that_has_left_is_still_another_users,
+          a_holder_is_told_what_it_holds_without_being_asked, what_another_user_holds_is_not_had_by_a_rule_alone, the_reservation_of_a_device_that_has_left_is_still_another_users,
           whose_the_others_devices_are_is_shown_only_to_whom_polkit_lets_see_it, a_refusal_does_not_tell_a_stranger_who_holds_it)

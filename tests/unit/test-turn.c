@@ -321,7 +321,7 @@ START_TEST(a_policy_that_changes_while_it_waits_is_not_what_was_asked_about) {
         roots = begin_assign("vm:c", "0000:02:00.0");
         assert_waits(waits);
         scene_write_policy("a.json", "{'version':1,'rules':[{'match':{'driver':'e1000e'},'verdict':'allow'}]}");
-        ck_assert_int_eq(manager_reload(manager()), 0);
+        ck_assert_int_eq(manager_reload(manager(), &(Caller) { .bus_name = (char *) ":1.9" }), 0);
         await_outcome(waits, REFUSAL_STALE_GENERATION);
         await_outcome(roots, REFUSAL_NONE);
         assert_rows("SELECT verb, owner, outcome, error FROM audit WHERE owner = 'vm:b'", "assign|vm:b|failed|StaleGeneration\n");
