@@ -81,6 +81,21 @@ int client_append_texts_option(sd_bus_message *m, const char *name, char *const 
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+static int append_u32_option(sd_bus_message *m, const char *name, bool given, uint32_t value) {
+        return given ? sd_bus_message_append(m, "{sv}", name, "u", value) : 0;
+}
+
+static int append_node_options(sd_bus_message *m, const Options *o) {
+        int r;
+
+        r = append_u32_option(m, "node_user", o->has_node_user, o->node_user);
+        if (r >= 0)
+                r = append_u32_option(m, "node_group", o->has_node_group, o->node_group);
+        if (r >= 0)
+                r = append_u32_option(m, "node_mode", o->has_node_mode, o->node_mode);
+        return r < 0 ? r : client_append_text_option(m, "node_context", o->node_context);
+}
+
 int client_append_request_options(Cli *cli, sd_bus_message *m, bool with_owner, bool with_timeout) {
         const Options *o = &cli->options;
         int r;
@@ -96,6 +111,8 @@ int client_append_request_options(Cli *cli, sd_bus_message *m, bool with_owner, 
                 r = client_append_text_option(m, "label", o->label);
         if (r >= 0)
                 r = client_append_texts_option(m, "override", o->overrides);
+        if (r >= 0)
+                r = append_node_options(m, o);
         if (r >= 0 && with_timeout && o->has_timeout)
                 r = client_append_u64_option(m, "timeout_usec", o->timeout_usec);
         return r < 0 ? r : sd_bus_message_close_container(m);

@@ -41,7 +41,7 @@ static bool text_is_utf8(const char *s) {
 
 /* The bus carries nothing but UTF-8. */
 static int arguments_check(const Cli *cli, Failure *failure) {
-        const char *texts[] = { cli->options.owner, cli->options.label, cli->options.device, cli->options.verb, cli->options.outcome, cli->options.user };
+        const char *texts[] = { cli->options.owner, cli->options.label, cli->options.device, cli->options.verb, cli->options.outcome, cli->options.user, cli->options.node_context };
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 if (texts[i] && !text_is_utf8(texts[i]))

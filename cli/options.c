@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/options.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <string.h>
 
+#include "base/node-access.h"
 #include "base/strutil.h"
 #include "cli/when.h"
 
@@ -99,6 +102,47 @@ static int when_set(uint64_t *field, const char *option, const char *value, Fail
         return 0;
 }
 
+/* Names are of this host; numbers are of any. */
+static int node_user_set(Options *options, const char *value, Failure *failure) {
+        const struct passwd *entry;
+
+        if (parse_u32(value, 10, &options->node_user) >= 0) {
+                options->has_node_user = true;
+                return 0;
+        }
+        entry = getpwnam(value);
+        if (!entry)
+                return failure_usage(failure, "--node-user takes the name or number of a user, and there is no '%s'.", value);
+        options->has_node_user = true;
+        options->node_user = entry->pw_uid;
+        if (!options->has_node_group || options->node_group_is_users) {
+                options->has_node_group = options->node_group_is_users = true;
+                options->node_group = entry->pw_gid;
+        }
+        return 0;
+}
+
+static int node_group_set(Options *options, const char *value, Failure *failure) {
+        const struct group *entry;
+
+        options->has_node_group = true;
+        options->node_group_is_users = false;
+        if (parse_u32(value, 10, &options->node_group) >= 0)
+                return 0;
+        entry = getgrnam(value);
+        if (!entry)
+                return failure_usage(failure, "--node-group takes the name or number of a group, and there is no '%s'.", value);
+        options->node_group = entry->gr_gid;
+        return 0;
+}
+
+static int node_mode_set(Options *options, const char *value, Failure *failure) {
+        if (parse_u32(value, 8, &options->node_mode) < 0 || (options->node_mode & ~NODE_MODE_ALLOWED) != 0)
+                return failure_usage(failure, "--node-mode takes an octal mode of reading and writing by user and group, like 0660, not '%s'.", value);
+        options->has_node_mode = true;
+        return 0;
+}
+
 static int option_set(Options *options, OptionId id, const char *name, const char *value, Failure *failure) {
         switch (id) {
         case OPTION_HELP:      options->help = true; return 0;
@@ -123,6 +167,10 @@ static int option_set(Options *options, OptionId id, const char *name, const cha
         case OPTION_OPEN:      return open_set(options, value, failure);
         case OPTION_TIMEOUT:   return seconds_set(options, name, value, failure);
         case OPTION_LIMIT:     return limit_set(options, value, failure);
+        case OPTION_NODE_USER:    return node_user_set(options, value, failure);
+        case OPTION_NODE_GROUP:   return node_group_set(options, value, failure);
+        case OPTION_NODE_MODE:    return node_mode_set(options, value, failure);
+        case OPTION_NODE_CONTEXT: return text_set(&options->node_context, name, value, failure);
         case OPTION_SINCE:     return when_set(&options->since_usec, name, value, failure);
         case OPTION_UNTIL:     return when_set(&options->until_usec, name, value, failure);
         }

@@ -32,6 +32,10 @@ typedef enum OptionId {
         OPTION_CLEAR,
         OPTION_USER,
         OPTION_DRY_RUN,
+        OPTION_NODE_USER,
+        OPTION_NODE_GROUP,
+        OPTION_NODE_MODE,
+        OPTION_NODE_CONTEXT,
 } OptionId;
 
 /* A verb's table is { OPTIONS_ASSIGN, OPTIONS_COMMON }. */
@@ -49,7 +53,17 @@ typedef enum OptionId {
         { "exact",     no_argument,       NULL, OPTION_EXACT }, \
         { "backend",   required_argument, NULL, OPTION_BACKEND }, \
         { "label",     required_argument, NULL, OPTION_LABEL }, \
-        { "override",  required_argument, NULL, OPTION_OVERRIDE }
+        { "override",  required_argument, NULL, OPTION_OVERRIDE }, \
+        { "node-user",    required_argument, NULL, OPTION_NODE_USER }, \
+        { "node-group",   required_argument, NULL, OPTION_NODE_GROUP }, \
+        { "node-mode",    required_argument, NULL, OPTION_NODE_MODE }, \
+        { "node-context", required_argument, NULL, OPTION_NODE_CONTEXT }
+
+#define OPTIONS_NODE_HELP \
+        "      --node-user=USER    Who may open the VFIO nodes (name or uid); who is not root gets them anyway\n" \
+        "      --node-group=GROUP  Their group (name or gid; the user's)\n" \
+        "      --node-mode=MODE    Their mode, in octal: reading and writing, not for others (0600)\n" \
+        "      --node-context=CONTEXT  Their SELinux context\n"
 
 #define OPTIONS_COMMON_HELP \
         "\n" \
@@ -93,6 +107,10 @@ typedef struct Options {
         const char *outcome;
         bool clear;
         const char *user;
+        bool has_node_user, has_node_group, has_node_mode;
+        uint32_t node_user, node_group, node_mode;
+        bool node_group_is_users; /* nobody has named one */
+        const char *node_context; /* NULL: not given */
         bool has_limit;
         uint32_t limit;
         char **arguments; /* what is no option, behind the verb; NULL-terminated */

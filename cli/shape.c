@@ -44,6 +44,17 @@ static json_t *flag(const json_t *value) {
         return json_boolean(json_is_true(value));
 }
 
+/* Who may open nodes; null: nobody but root. The mode as people write it. */
+static json_t *node_access(const json_t *value) {
+        char mode[8];
+
+        if (json_object_size(value) == 0)
+                return json_null();
+        (void) snprintf(mode, sizeof(mode), "%04o", (unsigned) json_integer_value(json_object_get(value, "mode")) & 07777U);
+        return json_pack("{s:O, s:O, s:s, s:o}", "user", json_object_get(value, "user"), "group", json_object_get(value, "group"), "mode", mode, "context",
+                         text(json_object_get(value, "context")));
+}
+
 /* GroupNumber of a device without a group is UINT32_MAX. */
 static json_t *group_number(const json_t *value) {
         return json_is_integer(value) && json_integer_value(value) < UINT32_MAX ? share(value) : json_null();
@@ -197,6 +208,7 @@ json_t *shape_group(const json_t *properties) {
                 { "Viable",   "viable",   flag },
                 { "Owner",    "owner",    text },
                 { "Label",    "label",    text },
+                { "NodeAccess", "node_access", node_access },
                 { "Blockers", "blockers", shape_blockers },
                 { "Members",  "devices",  members },
         };
@@ -211,6 +223,7 @@ json_t *shape_group_full(const json_t *properties) {
                 { "Viable",          "viable",           flag },
                 { "Owner",           "owner",            text },
                 { "Label",           "label",            text },
+                { "NodeAccess",      "node_access",      node_access },
                 { "Reserved",        "reserved",         flag },
                 { "Blockers",        "blockers",         shape_blockers },
                 { "Devices",         "devices",          addresses_of_paths },
@@ -235,6 +248,7 @@ json_t *shape_assignment(const json_t *properties) {
                 { "Companions",  "companions", sorted },
                 { "Backend",     "backend",    text },
                 { "Lease",       "lease",      flag },
+                { "NodeAccess",  "node_access", node_access },
         };
 
         return FIELDS_APPLY(properties, fields);

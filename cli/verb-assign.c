@@ -16,6 +16,7 @@ static const char usage[] =
         "      --backend=BACKEND   auto (the default), iommufd or group: how the devices are going to be opened\n"
         "      --label=LABEL       The owner's security label\n"
         "      --override=CODE     Go past blockers with this code, where that is possible; may be repeated\n"
+        OPTIONS_NODE_HELP
         "      --lease             Hold on until standard input ends or the parent process dies, then give everything back\n"
         "      --timeout=SECONDS   How long to wait for the end of the work (20)\n"
         "\n"

@@ -9,7 +9,8 @@
 #include "dbus/names.h"
 
 static const char usage[] =
-        "assign-ctl plan assign --owner=NAME [--exact] [--backend=...] [--label=...] [--override=...] TARGET...\n"
+        "assign-ctl plan assign --owner=NAME [--exact] [--backend=...] [--label=...] [--override=...]\n"
+        "                       [--node-user=...] [--node-group=...] [--node-mode=...] [--node-context=...] TARGET...\n"
         "assign-ctl plan release OWNER\n"
         "assign-ctl plan release TARGET...\n"
         "assign-ctl plan reserve [--exact] [--override=...] TARGET...\n"

@@ -24,6 +24,7 @@ static const char usage[] =
         "      --backend=BACKEND   auto (the default), iommufd or group: how the devices are opened\n"
         "      --label=LABEL       The owner's security label\n"
         "      --override=CODE     Go past blockers with this code, where that is possible; may be repeated\n"
+        OPTIONS_NODE_HELP
         "      --open=MODE         auto (the default), always or never: whether assignd opens the devices\n"
         "      --timeout=SECONDS   How long to wait for the taking and for the giving back (20)\n"
         "\n"

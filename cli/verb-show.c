@@ -85,6 +85,18 @@ static void field_print(const char *name, const char *value) {
         output_line(stdout, "%18s: %s", name, value ?: "-");
 }
 
+/* "uid 65534, gid 65534, mode 0600"; nothing where nobody but root may open them. */
+static void nodes_print(const json_t *access) {
+        const char *context = json_text(access, "context");
+        char text[400];
+
+        if (!json_is_object(access))
+                return;
+        (void) snprintf(text, sizeof(text), "uid %" PRIu64 ", gid %" PRIu64 ", mode %.8s%s%.260s", json_number(access, "user", 0), json_number(access, "group", 0),
+                        json_text(access, "mode") ?: "?", context ? ", context " : "", context ?: "");
+        field_print("Nodes", text);
+}
+
 static void list_field_print(const char *name, const json_t *list) {
         _cleanup_free_ char *text = output_join(list);
 
@@ -154,6 +166,7 @@ static void group_print(const json_t *group) {
         blockers_print(group);
         field_print("Owner", json_text(group, "owner"));
         field_print("Label", json_text(group, "label"));
+        nodes_print(json_object_get(group, "node_access"));
         number_field_print("Assignment", json_object_get(group, "assignment"));
         if (json_is_true(json_object_get(group, "reserved")))
                 field_print("Reserved", "yes");
@@ -204,7 +217,7 @@ static int show_group(Cli *cli, uint32_t number) {
 
 /* The keys of the device, and of its group what says whether it can be had. */
 static int device_join(json_t *device, const json_t *group) {
-        static const char *const keys[] = { "state", "viable", "owner", "label", "blockers", "domain_type", "assignment" };
+        static const char *const keys[] = { "state", "viable", "owner", "label", "node_access", "blockers", "domain_type", "assignment" };
 
         for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
                 json_t *value = json_object_get(group, keys[i]);

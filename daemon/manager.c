@@ -18,6 +18,7 @@
 #include "daemon/stuck.h"
 #include "daemon/turn.h"
 #include "host/tree.h"
+#include "host/udev-events.h"
 
 #define OPERATION_RETRY_USEC USEC_PER_SEC
 
@@ -181,6 +182,7 @@ Manager *manager_free(Manager *manager) {
                 return NULL;
 
         manager->observer = (ManagerObserver) {};
+        udev_monitor_free(manager->udev);
         drift_watch_free(manager->drift);
         recovery_free(manager->recovery);
         for (size_t i = 0; i < manager->n_leases; i++)
@@ -241,6 +243,21 @@ static int load_what_drifted(Manager *manager) {
         return r < 0 ? log_error_errno(r, "Failed to load what has drifted: %m") : 0;
 }
 
+static void on_udev(void *userdata) {
+        Manager *manager = userdata;
+
+        drift_watch_nodes(manager->drift);
+}
+
+/* Without it, what udev changes is found by the clock. */
+static void watch_udev(Manager *manager) {
+        int r;
+
+        r = udev_monitor_new(manager->event, -EBADF, on_udev, manager, &manager->udev);
+        if (r < 0)
+                log_warning_errno(r, "udev is not listened to, so what its rules make of VFIO nodes is noticed late: %m");
+}
+
 int manager_start(Manager *manager) {
         const char *socket_path = manager->config->uevent_socket;
         int fd = -EBADF, r;
@@ -264,6 +281,8 @@ int manager_start(Manager *manager) {
                 return r;
         }
         lease_restore_all(manager);
+        if (!socket_path)
+                watch_udev(manager);
         r = inventory_start(&manager->inventory, /* watch= */ !socket_path || *socket_path, fd);
         if (r < 0)
                 return r;

@@ -66,6 +66,7 @@ struct Manager {
         LabelTable labels; /* an administrator's */
         QuarantineTable quarantines;
         struct DriftWatch *drift; /* NULL before manager_start() */
+        struct UdevMonitor *udev; /* NULL: nothing is heard of udev */
         ReservationTable reservations;
         Queue queue;             /* operations that run or wait */
         Operation **operations;  /* all that are known, ordered by id: running ones and the last finished ones */

@@ -61,6 +61,14 @@ static int property_get_uid(sd_bus *bus, const char *path, const char *interface
         return sd_bus_message_append_basic(m, 'u', &uid);
 }
 
+static int property_get_node_access(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
+                                    sd_bus_error *error) {
+        const AssignmentView *view = userdata;
+        const Assignment *assignment = view->assignment;
+
+        return encode_node_access(m, assignment->has_nodes && bus_shows_holder(view->bus, assignment->uid) ? &assignment->nodes : NULL);
+}
+
 static int property_get_lease(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                               sd_bus_error *error) {
         int lease = ((const AssignmentView *) userdata)->assignment->lease;
@@ -285,6 +293,7 @@ const sd_bus_vtable assignment_vtable[] = {
         SD_BUS_PROPERTY("Label", "s", property_get_label, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Backend", "s", property_get_backend, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Lease", "b", property_get_lease, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("NodeAccess", "a{sv}", property_get_node_access, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("CreatedUSec", "t", property_get_created, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Groups", "ao", property_get_groups, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Devices", "as", property_get_devices, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -55,6 +55,15 @@ static int property_get_owner(sd_bus *bus, const char *path, const char *interfa
         return encode_text(m, assignment && bus_shows_holder(view->bus, assignment->uid) ? assignment->owner : NULL);
 }
 
+static int property_get_node_access(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
+                                    sd_bus_error *error) {
+        const GroupView *view = userdata;
+        const Assignment *assignment = view_assignment(view);
+        bool is_shown = assignment && assignment->has_nodes && bus_shows_holder(view->bus, assignment->uid);
+
+        return encode_node_access(m, is_shown ? &assignment->nodes : NULL);
+}
+
 static int property_get_label(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m, void *userdata,
                               sd_bus_error *error) {
         const GroupView *view = userdata;
@@ -176,6 +185,7 @@ const sd_bus_vtable group_vtable[] = {
         SD_BUS_PROPERTY("Viable", "b", property_get_viable, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Owner", "s", property_get_owner, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Label", "s", property_get_label, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("NodeAccess", "a{sv}", property_get_node_access, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DomainType", "s", property_get_domain_type, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Blockers", "aa{sv}", property_get_blockers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Devices", "ao", property_get_devices, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

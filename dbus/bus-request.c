@@ -16,7 +16,25 @@ typedef struct RequestOptions {
         const char *label;
         const char *backend;
         uint64_t timeout_usec;
+        OptionU32 node_user, node_group, node_mode;
+        const char *node_context;
 } RequestOptions;
+
+#define NODE_OPTIONS(given) \
+        { "node_user", OPTION_U32, &(given)->node_user }, \
+        { "node_group", OPTION_U32, &(given)->node_group }, \
+        { "node_mode", OPTION_U32, &(given)->node_mode }, \
+        { "node_context", OPTION_STRING, &(given)->node_context }
+
+static int request_take_nodes(const RequestOptions *given, Request *request) {
+        request->has_node_user = given->node_user.given;
+        request->node_user = given->node_user.value;
+        request->has_node_group = given->node_group.given;
+        request->node_group = given->node_group.value;
+        request->has_node_mode = given->node_mode.given;
+        request->node_mode = given->node_mode.value;
+        return string_copy(given->node_context, &request->node_context);
+}
 
 /* Completes a request from the options. Returns 0, or a negative errno with `error` set. */
 static int request_complete(Bus *bus, sd_bus_message *m, const RequestOptions *given, const char *owner, Request *request, sd_bus_error *error) {
@@ -33,6 +51,8 @@ static int request_complete(Bus *bus, sd_bus_message *m, const RequestOptions *g
         if (r < 0)
                 return r;
         r = string_copy(given->label, &request->label);
+        if (r >= 0)
+                r = request_take_nodes(given, request);
         if (r < 0)
                 return r;
         return authorizer_get_caller(bus->authorizer, m, &request->caller);
@@ -47,6 +67,7 @@ static int assign_read(Bus *bus, sd_bus_message *m, Request *request, uint64_t *
                 { "label", OPTION_STRING, &given.label },
                 { "override", OPTION_STRING_ARRAY, &request->overrides },
                 { "timeout_usec", OPTION_U64, &given.timeout_usec },
+                NODE_OPTIONS(&given),
         };
         const char *owner;
         int r;
@@ -356,6 +377,7 @@ static int plan_read(Bus *bus, sd_bus_message *m, Request *request, sd_bus_error
                 { "backend", OPTION_STRING, &given.backend },
                 { "label", OPTION_STRING, &given.label },
                 { "override", OPTION_STRING_ARRAY, &request->overrides },
+                NODE_OPTIONS(&given),
         };
         const char *verb;
         int r;

@@ -269,3 +269,18 @@ int encode_properties(sd_bus_message *m, const sd_bus_vtable *vtable, sd_bus *bu
         }
         return 0;
 }
+
+int encode_node_access(sd_bus_message *m, const NodeAccess *access) {
+        int r;
+
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        if (r >= 0 && access)
+                r = encode_u32(m, "user", access->uid);
+        if (r >= 0 && access)
+                r = encode_u32(m, "group", access->gid);
+        if (r >= 0 && access)
+                r = encode_u32(m, "mode", access->mode);
+        if (r >= 0 && access)
+                r = encode_string(m, "context", access->context);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}

@@ -7,6 +7,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "base/node-access.h"
 #include "policy/blocker.h"
 #include "policy/facts.h"
 
@@ -21,6 +22,9 @@ int encode_u32(sd_bus_message *m, const char *key, uint32_t value);
 int encode_u64(sd_bus_message *m, const char *key, uint64_t value);
 int encode_strv(sd_bus_message *m, const char *key, char *const *value);
 int encode_u32_array(sd_bus_message *m, const char *key, const uint32_t *values, size_t n);
+
+/* An a{sv}: who may open nodes, as {user u, group u, mode u, context s}; NULL: empty. */
+int encode_node_access(sd_bus_message *m, const NodeAccess *access);
 
 /* Opens and closes an entry whose value the caller writes in between. */
 int encode_entry_open(sd_bus_message *m, const char *key, const char *signature);

@@ -14,6 +14,7 @@ static const struct {
 } option_types[_OPTION_TYPE_MAX] = {
         [OPTION_BOOL] = { "b", "a boolean" },
         [OPTION_U64] = { "t", "an unsigned 64-bit number" },
+        [OPTION_U32] = { "u", "an unsigned 32-bit number" },
         [OPTION_STRING] = { "s", "a string" },
         [OPTION_U32_ARRAY] = { "au", "an array of unsigned 32-bit numbers" },
         [OPTION_STRING_ARRAY] = { "as", "an array of strings" },
@@ -89,6 +90,9 @@ static int option_read_value(sd_bus_message *m, const Option *option, sd_bus_err
                 return r;
         case OPTION_U64:
                 return sd_bus_message_read_basic(m, 't', option->ret);
+        case OPTION_U32:
+                ((OptionU32 *) option->ret)->given = true;
+                return sd_bus_message_read_basic(m, 'u', &((OptionU32 *) option->ret)->value);
         case OPTION_STRING:
                 return sd_bus_message_read_basic(m, 's', option->ret);
         case OPTION_U32_ARRAY:

@@ -14,11 +14,18 @@
 typedef enum OptionType {
         OPTION_BOOL,         /* b: ret is a bool * */
         OPTION_U64,          /* t: ret is a uint64_t * */
+        OPTION_U32,          /* u: ret is an OptionU32 * */
         OPTION_STRING,       /* s: ret is a const char **, borrowed from the message */
         OPTION_U32_ARRAY,    /* au: ret is a U32Array *, filled by a copy that the caller frees */
         OPTION_STRING_ARRAY, /* as: ret is a char ***, replaced by a copy that the caller frees */
         _OPTION_TYPE_MAX,
 } OptionType;
+
+/* A number of which each can be meant. */
+typedef struct OptionU32 {
+        bool given;
+        uint32_t value;
+} OptionU32;
 
 typedef struct U32Array {
         uint32_t *items;

@@ -91,6 +91,59 @@ START_TEST(assign_takes_the_whole_group_and_release_gives_it_back_exactly) {
 }
 END_TEST
 
+static void assert_access(Fixture *fixture, const char *path, const char *interface, uint32_t user, uint32_t mode) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = fixture_call_well(fixture, path, "org.freedesktop.DBus.Properties", "Get", "ss", interface, "NodeAccess");
+        const char *key, *context = NULL;
+        uint32_t numbers[3] = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
+
+        ck_assert_int_gt(sd_bus_message_enter_container(m, 'v', "a{sv}"), 0);
+        ck_assert_int_gt(sd_bus_message_enter_container(m, 'a', "{sv}"), 0);
+        for (unsigned i = 0; i < ELEMENTSOF(numbers); i++)
+                ck_assert_int_gt(sd_bus_message_read(m, "{sv}", &key, "u", &numbers[i]), 0);
+        ck_assert_int_gt(sd_bus_message_read(m, "{sv}", &key, "s", &context), 0);
+        ck_assert_uint_eq(numbers[0], user);
+        ck_assert_uint_eq(numbers[2], mode);
+        ck_assert_str_eq(context, "");
+}
+
+START_TEST(whom_the_nodes_are_given_to_is_a_property) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = fixture_call_well(fixture, MANAGER, "Assign", "sasa{sv}", "vm:web1", 1, "02:00.0", 2, "node_user", "u", 1000,
+                                                                "node_mode", "u", 0640);
+        const char *assignment;
+
+        ck_assert_int_gt(sd_bus_message_read(m, "o", &assignment), 0);
+        assert_access(fixture, assignment, ASSIGND_ASSIGNMENT_INTERFACE, 1000, 0640);
+        assert_access(fixture, GROUP_14, 1000, 0640);
+}
+END_TEST
+
+START_TEST(a_plan_names_whom_the_nodes_go_to) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *plan = fixture_call_well(fixture, MANAGER, "Plan", "sasa{sv}", "assign", 1, "02:00.0", 2, "owner", "s", "vm:web1",
+                                                                   "node_user", "u", 1000);
+
+        ck_assert_uint_eq(message_count(plan, "steps", "action", "set-group-node"), 1);
+        ck_assert_uint_eq(message_count(plan, "steps", "action", "set-device-node"), 2);
+        ck_assert_uint_eq(message_count(plan, "steps", "value", "1000:0:0600"), 3);
+}
+END_TEST
+
+START_TEST(what_nodes_cannot_have_is_refused) {
+        _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
+
+        sd_bus_message_unref(fixture_call_in_vain(fixture, SD_BUS_ERROR_INVALID_ARGS, MANAGER, "Assign", "sasa{sv}", "vm:web1", 1, "02:00.0", 1, "node_mode", "u",
+                                                  0666));
+        sd_bus_message_unref(fixture_call_in_vain(fixture, SD_BUS_ERROR_INVALID_ARGS, MANAGER, "Assign", "sasa{sv}", "vm:web1", 1, "02:00.0", 1, "node_user", "u",
+                                                  UINT32_MAX));
+        sd_bus_message_unref(fixture_call_in_vain(fixture, SD_BUS_ERROR_INVALID_ARGS, MANAGER, "Assign", "sasa{sv}", "vm:web1", 1, "02:00.0", 1, "node_user", "s",
+                                                  "nobody"));
+        sd_bus_message_unref(fixture_call_in_vain(fixture, SD_BUS_ERROR_INVALID_ARGS, MANAGER, "Assign", "sasa{sv}", "vm:web1", 1, "02:00.0", 1, "node_context", "s",
+                                                  "with blanks"));
+        assert_text(fixture, "e1000e", NIC_0, "Driver");
+}
+END_TEST
+
 START_TEST(release_works_by_target_and_on_the_assignment_too) {
         _cleanup_fixture_ Fixture *fixture = fixture_new(&(FixtureSetup){});
         _cleanup_free_ char *first = fixture_assign(fixture, "vm:web1", "02:00.0"), *second = fixture_assign(fixture, "vm:web1", "01:00.0");
@@ -502,6 +555,7 @@ END_TEST
 
 BUS_SUITE("bus-assign", plan_names_steps_and_companions_and_changes_nothing, plan_of_what_is_not_viable_is_a_plan_with_blockers,
           assign_takes_the_whole_group_and_release_gives_it_back_exactly, release_works_by_target_and_on_the_assignment_too,
+          whom_the_nodes_are_given_to_is_a_property, a_plan_names_whom_the_nodes_go_to, what_nodes_cannot_have_is_refused,
           listeners_hear_an_assignments_whole_life, properties_changed_carries_the_new_values, changes_of_one_turn_are_one_signal,
           devices_that_come_and_go_are_objects_that_come_and_go,
           what_the_kernel_tells_is_told_on_without_a_rescan, open_hands_over_container_group_and_devices,

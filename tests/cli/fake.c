@@ -231,9 +231,9 @@ static int assigned_devices_append(Fake *fake, sd_bus_message *m) {
 
 static int assignment_append(Fake *fake, sd_bus_message *m) {
         ck_assert_int_ge(sd_bus_message_open_container(m, 'a', "{sv}"), 0);
-        ck_assert_int_ge(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Id", "t", (uint64_t) 7, "Owner", "s", fake->owner,
+        ck_assert_int_ge(sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Id", "t", (uint64_t) 7, "Owner", "s", fake->owner,
                                                "Uid", "u", 0, "State", "s", "active", "Label", "s", "", "Backend", "s", backend(fake),
-                                               "Lease", "b", fake->lease >= 0, "CreatedUSec", "t", (uint64_t) 1, "Groups", "ao", 1, GROUP14_PATH,
+                                               "NodeAccess", "a{sv}", 3, "user", "u", 1000, "group", "u", 36, "mode", "u", 0640, "Lease", "b", fake->lease >= 0, "CreatedUSec", "t", (uint64_t) 1, "Groups", "ao", 1, GROUP14_PATH,
                                                "Companions", "as", fake->script->n_devices == 0, NIC1), 0);
         ck_assert_int_ge(assigned_devices_append(fake, m), 0);
         return sd_bus_message_close_container(m);

@@ -68,7 +68,7 @@ START_TEST(list_all_shows_why_a_group_is_not_viable) {
 } END_TEST
 
 START_TEST(list_as_json_has_the_keys_of_the_contract) {
-        static const char *const group_keys[] = { "group", "state", "viable", "owner", "label", "blockers", "devices" };
+        static const char *const group_keys[] = { "group", "state", "viable", "owner", "label", "node_access", "blockers", "devices" };
         static const char *const device_keys[] = { "address", "role", "vendor", "device", "class", "name", "driver", "driver_override" };
         _cleanup_stage_ Stage *stage = stage_new(&ordinary);
         _cleanup_result_ Result result = ctl(stage, "--json", "list");

@@ -114,6 +114,30 @@ START_TEST(assign_passes_the_options_on) {
         ck_assert_str_eq(call, "Assign [\"vm:a\",[\"02:00.0\",\"02:00.1\"],{\"exact\":true,\"override\":[\"no-reset\",\"in-use-open\"],\"timeout_usec\":7000000}]");
 } END_TEST
 
+START_TEST(whom_the_nodes_go_to_is_passed_on_as_numbers) {
+        _cleanup_stage_ Stage *stage = stage_new(&ordinary);
+        _cleanup_result_ Result named = ctl(stage, "assign", "--owner=vm:a", "--node-user=root", "02:00.0");
+        _cleanup_result_ Result numbers = ctl(stage, "assign", "--owner=vm:a", "--node-group=36", "--node-user=4711", "--node-mode=660", "--node-context=a:b:c", "02:00.0");
+        _cleanup_result_ Result plan = ctl(stage, "plan", "assign", "--node-group=36", "--node-user=root", "02:00.0");
+        _cleanup_free_ char *first = stage_await(stage, "Assign"), *second = stage_await(stage, "Assign"), *third = stage_await(stage, "Plan");
+
+        ck_assert_str_eq(first, "Assign [\"vm:a\",[\"02:00.0\"],{\"node_user\":0,\"node_group\":0}]");
+        ck_assert_str_eq(second, "Assign [\"vm:a\",[\"02:00.0\"],{\"node_user\":4711,\"node_group\":36,\"node_mode\":432,\"node_context\":\"a:b:c\"}]");
+        ck_assert_str_eq(third, "Plan [\"assign\",[\"02:00.0\"],{\"node_user\":0,\"node_group\":36}]");
+} END_TEST
+
+START_TEST(who_may_open_the_nodes_is_told_as_json) {
+        _cleanup_stage_ Stage *stage = stage_new(&ordinary);
+        _cleanup_result_ Result result = ctl(stage, "--json", "assign", "--owner=vm:a", "--node-user=1000", "02:00.0");
+        _cleanup_json_ json_t *json = result_json(&result);
+        const json_t *access = json_object_get(json, "node_access");
+
+        ck_assert_int_eq(json_integer_value(json_object_get(access, "user")), 1000);
+        ck_assert_int_eq(json_integer_value(json_object_get(access, "group")), 36);
+        ck_assert_str_eq(json_text(access, "mode"), "0640");
+        ck_assert(json_is_null(json_object_get(access, "context")));
+} END_TEST
+
 START_TEST(a_refusal_lists_every_blocker) {
         static const FakeScript refusing = { .fail_member = "Assign", .fail_name = "org.assignd1.Error.NotViable", .fail_message = "Group 14 is not\x1b viable.",
                                              .fail_with_blockers = true };
@@ -313,6 +337,8 @@ int main(void) {
                 assign_tells_what_came_along_and_why,
                 assign_as_json_has_the_keys_of_the_contract,
                 assign_passes_the_options_on,
+                whom_the_nodes_go_to_is_passed_on_as_numbers,
+                who_may_open_the_nodes_is_told_as_json,
                 a_refusal_lists_every_blocker,
                 what_the_message_and_the_blockers_both_say_is_printed_once,
                 release_tells_owners_and_targets_apart,
