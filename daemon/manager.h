@@ -127,6 +127,14 @@ void plan_result_done(PlanResult *result);
  * assign needs no owner here. For release, targets may be empty and the owner given, or the other way round. */
 int manager_plan(Manager *manager, const Request *request, PlanResult *ret);
 
+/* The groups that the verb would look at first, and be refused if somebody has them open (none where it is refused already, or goes on whatever
+ * is found); see daemon/look.h. Returns 0 or -ENOMEM; the caller frees *ret. */
+int plan_result_list_looks(const PlanResult *result, uint32_t **ret, size_t *ret_n);
+
+/* What such a look found makes the plan the refusal that the verb would get; `error` is the look's own, 0 or a negative errno (-ETIMEDOUT: no answer).
+ * `found` may be NULL: nothing. Returns 0 or -ENOMEM. */
+int plan_result_add_holders(PlanResult *result, Verb verb, const HoldingList *found, int error);
+
 /* Each of these checks the request (request_check() included), and either refuses (0, *ret_refusal filled, *ret NULL;
  * refusals that are not about form or existence leave an audit row) or begins an operation (0, *ret borrowed from the
  * manager, running; or waiting, where another operation works on one of its groups: what it is refused for at its turn is its outcome then). A

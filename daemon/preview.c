@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "daemon/claim.h"
 #include "daemon/recover-group.h"
 #include "daemon/release.h"
@@ -40,4 +42,37 @@ int manager_plan(Manager *manager, const Request *request, PlanResult *ret) {
         *ret = result;
         result = (PlanResult) {};
         return 0;
+}
+
+static bool is_decisive_look(const Step *step) {
+        return step->kind == STEP_CHECK_HOLDERS && !step->value;
+}
+
+int plan_result_list_looks(const PlanResult *result, uint32_t **ret, size_t *ret_n) {
+        _cleanup_free_ uint32_t *groups = calloc(result->plan.n_steps ?: 1, sizeof(uint32_t));
+        size_t n = 0;
+
+        if (!groups)
+                return -ENOMEM;
+        for (size_t i = 0; i < result->plan.n_steps; i++)
+                if (is_decisive_look(&result->plan.steps[i]))
+                        groups[n++] = result->plan.steps[i].group;
+        *ret = TAKE_PTR(groups);
+        *ret_n = n;
+        return 0;
+}
+
+int plan_result_add_holders(PlanResult *result, Verb verb, const HoldingList *found, int error) {
+        int r;
+
+        if (error == -ETIMEDOUT)
+                r = refusal_set(&result->refusal, REFUSAL_TIMEOUT, "Who has the devices open could not be found out in time");
+        else if (error < 0)
+                r = refusal_set(&result->refusal, REFUSAL_FAILED, "Who has the devices open could not be found out: %s", strerrordesc_np(-error));
+        else if (found && found->n_items > 0)
+                r = holding_list_refuse(found, verb, &result->refusal);
+        else
+                return 0;
+        plan_done(&result->plan);
+        return r;
 }

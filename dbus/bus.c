@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "dbus/announce.h"
+#include "dbus/bus-plan.h"
 #include "dbus/module-loader.h"
 #include "dbus/path.h"
 #include "dbus/reply.h"
@@ -160,6 +161,7 @@ bool bus_shows_holder(const Bus *bus, uid_t uid) {
 
 static void on_sender_gone(const char *sender, void *userdata) {
         reply_forget_sender(userdata, sender);
+        plan_forget_sender(userdata, sender);
 }
 
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -267,6 +269,7 @@ Bus *bus_free(Bus *bus) {
         manager_set_observer(bus->manager, &(ManagerObserver){});
         manager_set_module_loader(bus->manager, &(ModuleLoader){});
         reply_free_all(bus);
+        plan_free_all(bus);
         module_requests_free(bus->modules);
         announcer_free(bus->announcer);
         authorizer_free(bus->authorizer);

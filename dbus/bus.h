@@ -46,6 +46,8 @@ struct Bus {
         struct ModuleRequests *modules;
         struct Reply *replies;
         size_t n_replies;
+        struct PlanCall *plans;
+        size_t n_plans;
         bus_shown_t shown;
         void *shown_userdata;
 
