@@ -67,7 +67,7 @@ def read_interfaces(root):
 def read_method_options(root):
     """Every option that a method reads, as "name type"."""
     types, options = {'BOOL': 'b', 'U64': 't', 'U32': 'u', 'U32_ARRAY': 'au', 'STRING': 's', 'STRING_ARRAY': 'as'}, set()
-    for path in (root / 'dbus').glob('bus-*.c'):
+    for path in (root / 'dbus').glob('bus-*.[ch]'):
         for name, kind in re.findall(r'\{ "(\w+)", OPTION_(\w+),', path.read_text()):
             options.add(f'{name} {types[kind]}')
     return options
