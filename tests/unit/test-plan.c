@@ -511,6 +511,79 @@ START_TEST(where_no_device_leaves_its_driver_nobody_is_looked_for) {
 }
 END_TEST
 
+static const NodeAccess user_access = { .uid = 1000, .gid = 36, .mode = 0660 };
+
+static void set_group_node(RecordList *records, const char *access) {
+        for (size_t i = 0; i < records->n_items; i++)
+                ck_assert_int_ge(string_replace(&records->items[i].group_node, access), 0);
+}
+
+START_TEST(nodes_are_given_when_everything_is_bound) {
+        _cleanup_(facts_done) Facts facts = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        _cleanup_(plan_done) Plan plan = {};
+
+        add_nic(&facts);
+        records = machine_record(&facts, TARGETS(NIC0));
+        set_group_node(&records, "0:0:0640");
+        ck_assert_int_eq(plan_assign(&records, NULL, &plan), 0);
+        ck_assert_int_eq(plan_add_nodes(&plan, &records, &user_access), 0);
+        assert_plan(&plan,
+                    "set-override 0000:02:00.0 vfio-pci\n"
+                    "set-override 0000:02:00.1 vfio-pci\n"
+                    "--\n"
+                    "unbind 0000:02:00.0 e1000e\n"
+                    "unbind 0000:02:00.1 e1000e\n"
+                    "--\n"
+                    "bind 0000:02:00.0 vfio-pci\n"
+                    "bind 0000:02:00.1 vfio-pci\n"
+                    "--\n"
+                    "set-group-node group:14 1000:36:0660\n"
+                    "set-device-node 0000:02:00.0 1000:36:0660\n"
+                    "set-device-node 0000:02:00.1 1000:36:0660\n");
+        ck_assert_str_eq(plan.steps[plan.n_steps - 3].prior, "0:0:0640");
+        ck_assert_ptr_null(plan.steps[plan.n_steps - 1].prior);
+}
+END_TEST
+
+START_TEST(nodes_are_roots_again_before_anything_is_unbound) {
+        _cleanup_(facts_done) Facts facts = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        _cleanup_(plan_done) Plan plan = {};
+
+        release_two_groups(&facts, &records, &plan);
+        for (size_t i = 0; i < records.n_items; i++)
+                if (records.items[i].group == 14)
+                        ck_assert_int_ge(string_replace(&records.items[i].group_node, "7:7:0640 a:b:c"), 0);
+        ck_assert_int_eq(plan_take_nodes_first(&plan, &records, &facts, &user_access), 0);
+        ck_assert_int_eq(plan_check_holders_first(&plan, NULL, 0, NULL), 0);
+        ck_assert_int_eq(plan.steps[0].kind, STEP_CHECK_HOLDERS);
+        ck_assert_int_eq(plan.steps[2].kind, STEP_SET_GROUP_NODE);
+        ck_assert_str_eq(plan.steps[2].value, "0:0:0640 a:b:c");
+        ck_assert_str_eq(plan.steps[2].prior, "1000:36:0660");
+        for (size_t i = 3; i < 7; i++)
+                ck_assert_str_eq(plan.steps[i].value, "0:0:0600");
+        ck_assert_int_eq(plan.steps[7].kind, STEP_UNBIND);
+        ck_assert_uint_lt(plan.steps[6].phase, plan.steps[7].phase);
+}
+END_TEST
+
+START_TEST(nodes_of_what_is_gone_are_nobodys_to_take) {
+        _cleanup_(facts_done) Facts facts = {};
+        _cleanup_(record_list_done) RecordList records = {};
+        _cleanup_(plan_done) Plan plan = {};
+
+        release_two_groups(&facts, &records, &plan);
+        plan_done(&plan);
+        facts_drop_device(&facts, &records.items[0].address);
+        facts_find_device(&facts, &records.items[1].address)->identity.revision++;
+        ck_assert_int_eq(plan_take_nodes_first(&plan, &records, &facts, &user_access), 0);
+        assert_plan(&plan,
+                    "set-group-node group:9 0:0:0600\n"
+                    "set-device-node 0000:03:00.0 0:0:0600\n");
+}
+END_TEST
+
 START_TEST(nothing_recorded_is_nothing_to_do) {
         static const RecordList records = {};
         static const Facts facts = {};
@@ -596,6 +669,9 @@ SUITE("plan",
       holders_are_looked_for_once_a_group_before_anything_is_given_back,
       a_look_that_waits_for_the_holders_says_so,
       where_no_device_leaves_its_driver_nobody_is_looked_for,
+      nodes_are_given_when_everything_is_bound,
+      nodes_are_roots_again_before_anything_is_unbound,
+      nodes_of_what_is_gone_are_nobodys_to_take,
       nothing_recorded_is_nothing_to_do,
       open_by_iommufd_takes_one_iommufd_and_each_device,
       open_by_group_sets_the_type_with_the_first_group_alone,

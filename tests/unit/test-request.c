@@ -145,6 +145,7 @@ START_TEST(each_verb_asks_for_what_it_needs) {
                 { VERB_RECOVER, false, true, REFUSAL_NONE, NULL },
                 { VERB_RECOVER, false, false, REFUSAL_INVALID_TARGET, "No target" },
                 { VERB_GUARD, false, true, REFUSAL_NOT_SUPPORTED, "by assignd itself" },
+                { VERB_GRANT, false, true, REFUSAL_NOT_SUPPORTED, "by assignd itself" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -258,6 +259,75 @@ START_TEST(a_request_that_is_done_owns_nothing) {
 }
 END_TEST
 
+static RefusalCode access_of(const Request *request, bool *wanted, NodeAccess *access) {
+        _cleanup_(refusal_done) Refusal refusal = {};
+
+        ck_assert_int_eq(request_get_node_access(request, 100, wanted, access, &refusal), 0);
+        return refusal.code;
+}
+
+START_TEST(roots_nodes_are_left_alone_unless_it_asks) {
+        Request request = { .verb = VERB_ASSIGN };
+        NodeAccess access;
+        bool wanted;
+
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_NONE);
+        ck_assert(!wanted);
+        request.has_node_user = true;
+        request.node_user = 1000;
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_NONE);
+        ck_assert(wanted);
+        ck_assert_str_eq(NODE_ACCESS_FORMAT(&access), "1000:100:0600");
+        request.has_node_group = request.has_node_mode = true;
+        request.node_group = 36;
+        request.node_mode = 0660;
+        request.node_context = (char *) "a:b:c";
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_NONE);
+        ck_assert_str_eq(NODE_ACCESS_FORMAT(&access), "1000:36:0660 a:b:c");
+}
+END_TEST
+
+START_TEST(others_get_their_own_nodes_and_nobody_elses) {
+        gid_t groups[] = { 36, 37 };
+        Request request = { .verb = VERB_ASSIGN, .caller = { .uid = 1000, .gids = groups, .n_gids = 2, .has_gids = true } };
+        NodeAccess access;
+        bool wanted = false;
+
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_NONE);
+        ck_assert(wanted);
+        ck_assert_str_eq(NODE_ACCESS_FORMAT(&access), "1000:100:0600");
+        request.has_node_group = true;
+        request.node_group = 37;
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_NONE);
+        ck_assert_uint_eq(access.gid, 37);
+        request.node_group = 0;
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_DENIED);
+        request.has_node_group = false;
+        request.has_node_user = true;
+        request.node_user = 0;
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_DENIED);
+        request.node_user = 1000;
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_NONE);
+}
+END_TEST
+
+START_TEST(nodes_are_never_for_everybody) {
+        static const uint32_t bad[] = { 0666, 0604, 0700, 01600, 04600, UINT32_MAX };
+        Request request = { .verb = VERB_ASSIGN, .has_node_mode = true };
+        NodeAccess access;
+        bool wanted;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                request.node_mode = bad[i];
+                ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_INVALID_ARGUMENT);
+        }
+        request = (Request) { .verb = VERB_ASSIGN, .has_node_user = true, .node_user = UINT32_MAX };
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_INVALID_ARGUMENT);
+        request = (Request) { .verb = VERB_ASSIGN, .node_context = (char *) "a b" };
+        ck_assert_int_eq(access_of(&request, &wanted, &access), REFUSAL_INVALID_ARGUMENT);
+}
+END_TEST
+
 SUITE("request",
       a_good_request_is_not_refused,
       owner_names_are_printable_and_bounded,
@@ -272,4 +342,7 @@ SUITE("request",
       targets_are_devices_or_groups,
       verbs_and_backends_have_words_both_ways,
       a_caller_is_copied_whole,
+      roots_nodes_are_left_alone_unless_it_asks,
+      others_get_their_own_nodes_and_nobody_elses,
+      nodes_are_never_for_everybody,
       a_request_that_is_done_owns_nothing)

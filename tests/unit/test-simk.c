@@ -656,6 +656,28 @@ START_TEST(a_look_can_be_made_to_fail) {
 }
 END_TEST
 
+START_TEST(a_node_has_an_access_that_goes_with_it) {
+        const NodeAccess own = { .uid = geteuid(), .gid = getegid(), .mode = 0640 };
+        NodeAccess now;
+
+        ck_assert_int_eq(simk_read_node(root, &nic, 0, &now), -ENXIO);
+        ck_assert_int_eq(simk_ops.set_device_node(&kernel, &nic, &own), -ENXIO);
+        ck_assert_int_eq(simk_ops.set_group_node(&kernel, NIC_GROUP, &own), -ENXIO);
+        ck_assert_int_eq(simk_set_override(root, &nic, "vfio-pci"), 0);
+        ck_assert_int_eq(simk_unbind(root, &nic, "e1000e"), 0);
+        ck_assert_int_eq(simk_bind(root, &nic, "vfio-pci"), 0);
+        ck_assert_int_eq(simk_ops.set_device_node(&kernel, &nic, &own), 0);
+        ck_assert_int_eq(simk_read_node(root, &nic, 0, &now), 0);
+        ck_assert_uint_eq(now.mode, 0640);
+        ck_assert_int_eq(simk_read_node(root, NULL, NIC_GROUP, &now), 0);
+        ck_assert_uint_eq(now.mode, 0600);
+        ck_assert_int_eq(simk_unbind(root, &nic, "vfio-pci"), 0);
+        ck_assert_int_eq(simk_bind(root, &nic, "vfio-pci"), 0);
+        ck_assert_int_eq(simk_read_node(root, &nic, 0, &now), 0);
+        ck_assert_uint_eq(now.mode, 0600);
+}
+END_TEST
+
 START_TEST(a_worker_takes_a_group_and_opens_it) {
         WorkerLauncher launcher = { .path = "/proc/self/exe", .sysfs_fd = root, .dev_fd = kernel.dev_fd, .proc_fd = kernel.dev_fd };
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -762,6 +784,7 @@ static int run_tests(void) {
         tcase_add_test(news, bind_and_unbind_are_told_when_they_are_done);
         tcase_add_test(news, nobody_listening_is_nothing_to_care_about);
 
+        tcase_add_test(worker, a_node_has_an_access_that_goes_with_it);
         tcase_add_test(worker, a_worker_takes_a_group_and_opens_it);
         tcase_add_test(worker, a_worker_that_crashes_in_the_kernel_is_a_worker_that_ended);
 

@@ -126,7 +126,7 @@ as_user() {
 }
 check_refused "who is not root gives nodes to nobody else" 3 "only root gives them to others" \
         as_user assign-ctl assign --owner vm:own "--node-user=$other" 02:00.0
-check "but gets its own" as_user assign-ctl assign --owner vm:own 02:00.0
+check "but gets its own" as_user assign-ctl assign --owner vm:own 02:00.0 02:00.1
 check_equal "unasked" "65534 600" "$(access_of_nodes | cut -d' ' -f1,3)"
 check "and opens them" can_open "$uid" "$(nodes | head -n 1)"
 check "and gives them back" as_user assign-ctl release vm:own
