@@ -175,7 +175,8 @@ static int append_skipped(sd_bus_message *m, const PolicySet *set, const PolicyR
         r = encode_entry_open(m, "skipped", "aa{sv}");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "a{sv}");
-        for (const PolicyRule *rule = set->rules; r >= 0 && rule < set->rules + set->n_rules && rule != decided; rule++) {
+        for (size_t i = 0; r >= 0 && i < set->n_rules && &set->rules[i] != decided; i++) {
+                const PolicyRule *rule = &set->rules[i];
                 _cleanup_free_ char *origin = NULL, *reason = NULL;
 
                 r = policy_origin_format(&rule->origin, rule->name, &origin);
