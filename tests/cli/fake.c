@@ -517,7 +517,7 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (!sd_bus_message_is_method_call(m, NULL, NULL))
                 return 0;
         log_call(fake, m);
-        if (string_equal(member, fake->script->fail_member))
+        if (string_equal(member, fake->script->fail_member) && (!fake->script->fail_path || string_equal(sd_bus_message_get_path(m), fake->script->fail_path)))
                 return reply_failure(fake, m) < 0 ? -EIO : 1;
         if (string_equal(member, fake->script->drop_member))
                 return sd_event_exit(fake->event, 0) < 0 ? -EIO : 1;

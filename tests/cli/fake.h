@@ -13,6 +13,7 @@
 
 typedef struct FakeScript {
         const char *fail_member;  /* this method fails, */
+        const char *fail_path;    /* of this object (NULL: of any), */
         const char *fail_name;    /* with this error, */
         const char *fail_message;
         bool fail_with_blockers;  /* and two blockers in its body */

@@ -93,6 +93,17 @@ START_TEST(assign_tells_what_came_along_and_why) {
         ck_assert_str_eq(result.err, "");
 } END_TEST
 
+START_TEST(who_may_not_see_devices_is_told_less_and_has_them_all_the_same) {
+        static const FakeScript hiding = { .fail_member = "GetAll", .fail_path = "/org/assignd1/device/0000_02_00_1", .fail_name = SD_BUS_ERROR_ACCESS_DENIED };
+        _cleanup_stage_ Stage *stage = stage_new(&hiding);
+        _cleanup_result_ Result result = ctl(stage, "assign", "--owner", "vm:web1", "02:00.0");
+
+        ck_assert_int_eq(result.status, 0);
+        ck_assert_str_eq(result.out, "Assignment 7: vm:web1 has group 14 (backend iommufd): 0000:02:00.0, 0000:02:00.1\n"
+                                     "  0000:02:00.1 comes along: it shares a group with a device that was named.\n");
+        ck_assert_str_eq(result.err, "");
+} END_TEST
+
 START_TEST(assign_as_json_has_the_keys_of_the_contract) {
         _cleanup_stage_ Stage *stage = stage_new(&ordinary);
         _cleanup_result_ Result result = ctl(stage, "assign", "--owner", "vm:web1", "02:00.0", "--json");
@@ -336,6 +347,7 @@ int main(void) {
                 plan_as_json_keeps_the_order_of_the_steps,
                 assign_tells_what_came_along_and_why,
                 assign_as_json_has_the_keys_of_the_contract,
+                who_may_not_see_devices_is_told_less_and_has_them_all_the_same,
                 assign_passes_the_options_on,
                 whom_the_nodes_go_to_is_passed_on_as_numbers,
                 who_may_open_the_nodes_is_told_as_json,

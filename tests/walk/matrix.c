@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 
 #include "base/strutil.h"
+#include "daemon/drift.h"
 #include "daemon/lease.h"
+#include "tests/simk/simk.h"
 #include "tests/walk/clock.h"
 #include "tests/walk/rules.h"
 
@@ -136,6 +138,14 @@ static void assign_twice(Stage *stage) {
         begin(stage, VERB_ASSIGN, "vm:a", "0000:04:01.0", NULL, NULL);
 }
 
+/* As udev's rules do, which tells that it is done. */
+static void change_node(Stage *stage) {
+        const WorldDevice *device = world_find_device(stage->world, &(PciAddress) { .bus = 2 });
+
+        must(simk_set_node(stage->world->root, NULL, device->shape.group, &(NodeAccess) { .mode = 0666 }));
+        drift_watch_nodes(stage->world->manager->drift);
+}
+
 static void reserve(Stage *stage) {
         begin(stage, VERB_RESERVE, NULL, "0000:02:00.0", "0000:04:01.0", NULL);
 }
@@ -164,6 +174,7 @@ static const struct {
         { "assign, another waits", NULL, assign_and_wait },
         { "assign, cancelled", NULL, assign_and_cancel },
         { "end of a lease", assign_with_lease, end_lease },
+        { "nodes given again", assign, change_node },
         { "reserve", NULL, reserve, SAMPLES },
         { "unreserve", reserve, unreserve, SAMPLES },
         { "assign on top of a reservation", reserve, assign, SAMPLES },

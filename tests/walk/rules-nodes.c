@@ -51,7 +51,7 @@ static void check_node(Rules *rules, const WorldDevice *device, bool is_group, b
         NodeAccess now, access = node_access_initial();
         const char *name = is_group ? "" : device->shape.address;
 
-        if (simk_read_node(rules->world->root, is_group ? NULL : &device->address, device->shape.group, &now) < 0)
+        if (simk_read_node(rules->world->root, is_group ? NULL : &device->address, device->shape.group, &now) < 0 || (now.uid == 0 && !at_rest))
                 return;
         at_rest = at_rest && !rules_group_is_closed(rules, device->shape.group) && !rules_group_is_busy(rules, device->shape.group);
         if (is_given(rules, name, device->shape.group, at_rest, given) && node_access_parse(given, &access) < 0)
