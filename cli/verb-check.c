@@ -14,7 +14,7 @@ static const char usage[] =
         "assign-ctl check\n"
         "\n"
         "Whether this host is fit for giving devices away, and what to do where it is not: the IOMMU, interrupt remapping, VFIO, other\n"
-        "managers, what changed since the last boot, the daemon and its database.\n"
+        "managers, what changed since the last boot, the policy, the daemon and its database.\n"
         "\n"
         "The exit code is 0 only if a device could be assigned, else 6.\n";
 
