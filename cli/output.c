@@ -87,7 +87,8 @@ char *output_blocker_codes(const json_t *blockers) {
         size_t i;
 
         json_array_foreach(blockers, i, blocker)
-                if (json_array_append(codes, json_object_get(blocker, "code")) < 0)
+                if (json_array_append_new(codes, json_sprintf("%s%s", json_is_true(json_object_get(blocker, "overridden")) ? "overridden " : "",
+                                                              json_text(blocker, "code") ?: "")) < 0)
                         return NULL;
         if (!codes || json_sort(codes, json_compare_item) < 0)
                 return NULL;

@@ -21,7 +21,7 @@ void output_blockers(FILE *f, const json_t *blockers);
  * `head_alone` stands above them instead. */
 void output_refusal(FILE *f, const char *head, const char *head_alone, const char *message, const json_t *blockers);
 
-/* "direct-mapping, not-endpoint": the blockers' codes, ordered, each once; freshly allocated, NULL if memory ran out. */
+/* "direct-mapping, not-endpoint", "overridden in-use-network": the blockers' codes, ordered, each once; freshly allocated, NULL if memory ran out. */
 char *output_blocker_codes(const json_t *blockers);
 
 /* The object, one line, or indented on a terminal. Only ASCII comes out, so that no terminal is at risk. Returns 0, -ENOMEM or

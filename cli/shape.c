@@ -146,6 +146,22 @@ json_t *shape_blockers(const json_t *array) {
         return list_convert(array, blocker, json_compare_blocker);
 }
 
+/* Of the trail: what stood in the way, and what did not because it was overridden. */
+static json_t *past_blocker(const json_t *value) {
+        static const Field fields[] = {
+                { "code",       "code",       plain },
+                { "device",     "device",     text },
+                { "detail",     "detail",     plain },
+                { "overridden", "overridden", flag },
+        };
+
+        return FIELDS_APPLY(value, fields);
+}
+
+static json_t *past_blockers(const json_t *array) {
+        return list_convert(array, past_blocker, json_compare_blocker);
+}
+
 static json_t *region(const json_t *value) {
         char start_text[sizeof("0x") + 16], end_text[sizeof("0x") + 16];
         uint64_t start = 0, end = 0;
@@ -309,7 +325,7 @@ json_t *shape_audit_entry(uint64_t entry_id, const json_t *entry) {
                 { "outcome",    "outcome",    plain },
                 { "error",      "error",      text },
                 { "message",    "message",    text },
-                { "blockers",   "blockers",   shape_blockers },
+                { "blockers",   "blockers",   past_blockers },
         };
         _cleanup_json_ json_t *all = json_pack("{s:I}", "id", (json_int_t) entry_id);
         _cleanup_json_ json_t *rest = FIELDS_APPLY(entry, fields);

@@ -427,6 +427,14 @@ static int open_devices(Fake *fake, sd_bus_message *m) {
         return sd_bus_reply_method_return(m, "sa{sh}a(sh)", "group", 2, "container", shared, "group:14", group, 2, NIC0, device0, NIC1, device1);
 }
 
+static int overridden_entry_append(sd_bus_message *m, uint64_t id) {
+        return sd_bus_message_append(m, "(ta{sv})", id, 7, "at_usec", "t", (uint64_t) 1767323045000000 + id * USEC_PER_SEC, "verb", "s", "assign",
+                                     "owner", "s", "vm:web1", "uid", "u", 0, "devices", "as", 2, NIC0, NIC1, "outcome", "s", "done",
+                                     "blockers", "aa{sv}", 2, 4, "code", "s", "in-use-network", "device", "s", NIC0, "detail", "s", "It has an address.",
+                                     "overridden", "b", 1, 4, "code", "s", "in-use-network", "device", "s", NIC1, "detail", "s", "So has it.",
+                                     "overridden", "b", 1);
+}
+
 static int audit_entry_append(sd_bus_message *m, uint64_t id) {
         bool refused = id % 2 == 0;
 
@@ -458,7 +466,10 @@ static int list_audit(Fake *fake, sd_bus_message *m) {
         for (uint64_t i = 0; i < max && i + after < n; i++) {
                 uint64_t id = newest_first ? n - i : after + i + 1;
 
-                ck_assert_int_ge(id % 2 == 0 ? refused_entry_append(reply, id) : audit_entry_append(reply, id), 0);
+                if (fake->script->audit_overridden)
+                        ck_assert_int_ge(overridden_entry_append(reply, id), 0);
+                else
+                        ck_assert_int_ge(id % 2 == 0 ? refused_entry_append(reply, id) : audit_entry_append(reply, id), 0);
         }
         ck_assert_int_ge(sd_bus_message_close_container(reply), 0);
         return sd_bus_send(NULL, reply, NULL);

@@ -27,6 +27,7 @@ typedef struct FakeScript {
         bool nothing;             /* a host without groups and devices */
         const char *audit_file;   /* what ExportAudit gives */
         unsigned audit_entries;   /* how many entries the trail has */
+        bool audit_overridden;    /* they went past the network and were in the way of nothing else */
 } FakeScript;
 
 /* Takes the name on the bus at `address`; on return it is there. Every call becomes a line on *ret_log: the member and its

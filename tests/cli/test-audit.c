@@ -42,6 +42,19 @@ START_TEST(entries_as_json) {
         ck_assert(json_is_array(json_object_get(refused, "blockers")));
 } END_TEST
 
+START_TEST(what_was_overridden_is_told_apart) {
+        static const FakeScript one = { .audit_entries = 1, .audit_overridden = true };
+        _cleanup_stage_ Stage *stage = stage_new(&one);
+        _cleanup_result_ Result text = ctl(stage, "audit", "--no-legend"), result = ctl(stage, "audit", "--json");
+        _cleanup_json_ json_t *json = result_json(&result);
+        const json_t *blockers = json_object_get(json_array_get(json_object_get(json, "entries"), 0), "blockers");
+
+        ck_assert_str_eq(text.out, "1  2026-01-02 03:04:06  assign  vm:web1  0  done  0000:02:00.0, 0000:02:00.1  overridden in-use-network\n");
+        ck_assert_uint_eq(json_array_size(blockers), 2);
+        ck_assert_str_eq(json_text(json_array_get(blockers, 0), "code"), "in-use-network");
+        ck_assert(json_is_true(json_object_get(json_array_get(blockers, 0), "overridden")));
+} END_TEST
+
 START_TEST(an_empty_trail_is_said_in_words) {
         static const FakeScript none = {};
         _cleanup_stage_ Stage *stage = stage_new(&none);
@@ -235,7 +248,7 @@ START_TEST(what_is_no_database_is_said) {
 int main(void) {
         const SuiteTest tests[] = {
                 entries_are_listed_oldest_first,
-                entries_as_json,
+                entries_as_json, what_was_overridden_is_told_apart,
                 an_empty_trail_is_said_in_words,
                 filters_are_passed_on,
                 a_limit_gives_the_last_ones,
