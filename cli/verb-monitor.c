@@ -17,7 +17,7 @@ static const char usage[] =
         "assign-ctl monitor\n"
         "\n"
         "Prints events as they come, one line each, until it is interrupted: assignments and operations that begin and end, devices\n"
-        "and groups that come and go, changes of state, viability, owner and driver, drift.\n"
+        "and groups that come and go, changes of state, viability, owner and driver, drift. For root: they tell who holds what.\n"
         "\n"
         "With --json every line is an object of its own.\n";
 
