@@ -140,10 +140,22 @@ int refusal_from_blockers(Refusal *refusal, BlockerList *blockers) {
         return blockers_message(&refusal->blockers, &refusal->message);
 }
 
-static bool blocker_names_others(BlockerCode code) {
-        return code == BLOCKER_OWNED || code == BLOCKER_BUSY || code == BLOCKER_STUCK || code == BLOCKER_QUARANTINED || code == BLOCKER_LABEL_CONFLICT ||
-               code == BLOCKER_LABEL_MISMATCH || code == BLOCKER_VF_OF_LOCKED_PF || code == BLOCKER_HAS_VFS || code == BLOCKER_FOREIGN_MANAGER ||
-               code == BLOCKER_IN_USE_OPEN;
+/* What is left of a blocker's sentence where it names owners, labels or processes; NULL: it names none. */
+static const char *blocker_redacted(BlockerCode code) {
+        static const char *const redacted[_BLOCKER_CODE_MAX] = {
+                [BLOCKER_OWNED] = "It is assigned already",
+                [BLOCKER_BUSY] = "An operation works on it, or waits for it",
+                [BLOCKER_STUCK] = "An operation on it is stuck",
+                [BLOCKER_QUARANTINED] = "It is quarantined until root recovers it",
+                [BLOCKER_LABEL_CONFLICT] = "Its devices do not all have the same label",
+                [BLOCKER_LABEL_MISMATCH] = "Its label is not the owner's",
+                [BLOCKER_VF_OF_LOCKED_PF] = "It is a virtual function of a device that is given away or reserved",
+                [BLOCKER_HAS_VFS] = "It has virtual functions",
+                [BLOCKER_FOREIGN_MANAGER] = "Another manager has it",
+                [BLOCKER_IN_USE_OPEN] = "A program has it open",
+        };
+
+        return code >= 0 && code < _BLOCKER_CODE_MAX ? redacted[code] : NULL;
 }
 
 int refusal_redact(const Refusal *refusal, Refusal *ret) {
@@ -154,11 +166,7 @@ int refusal_redact(const Refusal *refusal, Refusal *ret) {
         for (size_t i = 0; r >= 0 && i < refusal->blockers.n_items; i++) {
                 const Blocker *b = &refusal->blockers.items[i];
 
-                if (blocker_names_others(b->code))
-                        r = blocker_list_add(&blockers, b->code, b->group, b->device, b->overridable, "%s is the reason, and root is told more",
-                                             blocker_code_to_string(b->code));
-                else
-                        r = blocker_list_add(&blockers, b->code, b->group, b->device, b->overridable, "%s", b->detail ?: "");
+                r = blocker_list_add(&blockers, b->code, b->group, b->device, b->overridable, "%s", blocker_redacted(b->code) ?: b->detail ?: "");
         }
         if (r >= 0 && blockers.n_items > 0)
                 r = refusal_from_blockers(&redacted, &blockers);

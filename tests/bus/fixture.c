@@ -42,7 +42,8 @@ static void write_bus_config(const Fixture *fixture, const char *path) {
                 "<allow send_requested_reply=\"true\" send_type=\"error\"/>"
                 "<allow receive_type=\"method_call\"/><allow receive_type=\"method_return\"/><allow receive_type=\"error\"/>"
                 "<allow receive_type=\"signal\"/><allow send_destination=\"org.freedesktop.DBus\"/></policy>\n"
-                "<policy user=\"root\"><allow own=\"org.freedesktop.systemd1\"/><allow own=\"org.freedesktop.PolicyKit1\"/>"
+                "<policy user=\"nobody\"><allow own=\"org.freedesktop.PolicyKit1\"/></policy>\n" /* as it is for polkitd, who is not root */
+                "<policy user=\"root\"><allow own=\"org.freedesktop.systemd1\"/>"
                 "<allow send_destination=\"org.freedesktop.PolicyKit1\"/><allow send_destination=\"org.freedesktop.systemd1\"/>"
                 "<allow send_destination=\"org.freedesktop.DBus\" send_interface=\"org.freedesktop.DBus.Monitoring\"/></policy>\n"
                 "<include>" SOURCE_ROOT "/systemd/org.assignd1.conf</include>\n";

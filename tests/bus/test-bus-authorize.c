@@ -131,7 +131,7 @@ static Scene *scene_new(const char *rules, Saying says) {
         scene->fixture = fixture_new(&(FixtureSetup) { .no_daemon = true, .authorize_msec = says == SAYS_LATER ? 0 : 300 });
         write_policy(scene->fixture, rules);
         fixture_start_daemon(scene->fixture);
-        scene->polkit = fixture_connect(scene->fixture);
+        scene->polkit = fixture_connect_as_nobody(scene->fixture); /* polkitd is not root */
         ck_assert_int_ge(sd_bus_request_name(scene->polkit, POLKIT, 0), 0);
         ck_assert_int_ge(sd_bus_add_filter(scene->polkit, NULL, on_polkit_call, scene), 0);
         scene->nobody = fixture_connect_as_nobody(scene->fixture);

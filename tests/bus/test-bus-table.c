@@ -128,7 +128,7 @@ START_TEST(the_bus_policy_lists_the_methods_of_the_table_and_nothing_else) {
 
         ck_assert_ptr_nonnull(rest);
         ck_assert_ptr_nonnull(strstr(rest, "<deny send_destination=\"org.assignd1\"/>"));
-        ck_assert_ptr_nonnull(strstr(rest, "<deny receive_sender=\"org.assignd1\"/>"));
+        ck_assert_ptr_nonnull(strstr(rest, "<deny receive_sender=\"org.assignd1\" receive_type=\"signal\"/>"));
         while ((line = strsep(&rest, "\n"))) {
                 char destination[64], interface[64], member[64];
 

@@ -110,14 +110,13 @@ $device org.freedesktop.DBus.Properties Get ss org.assignd1.Device Driver
 END2
 check_equal "each of $calls calls is refused to whom nothing is allowed" "" "$open_calls"
 
-
 check_untouched "none of them changed anything on the host" "$before"
 check_refused "and assign-ctl says what is missing" 3 "No rule of the policy lets uid 2003 assign $nic" as carl assign-ctl assign --owner vm:x $nic
 
 # --- The policy leaves it to polkit, whose rule looks at the owner, the device, the verb.
 
 policy "{\"version\":1,\"rules\":[$(rule '"anna","bert"' '"assign","open","release"' ask)]}"
-check_refused "without a rule polkit wants a password, and nobody can type one" 3 "org.assignd1.assign" as anna assign-ctl assign --owner vm:anna $nic
+check_refused "without a rule polkit wants a password, and nobody can type one" 3 "polkit wants an administrator's password for org.assignd1.assign" as anna assign-ctl assign --owner vm:anna $nic
 polkit_rules <<'END2'
 polkit.addRule(function(action, subject) {
     if (action.id == "org.assignd1.assign" && subject.user == "anna" && action.lookup("verb") == "assign" &&
@@ -184,6 +183,8 @@ check_host "and the host has it back" "$host"
 
 # --- Overrides.
 
+wait_for 60 test -d "/sys/bus/pci/devices/$nic/net"
+udevadm settle
 interface=$(find /sys/bus/pci/devices/$nic/net/ -mindepth 1 -maxdepth 1 -printf '%f\n')
 ip link set "$interface" up
 ip addr add 192.0.2.1/24 dev "$interface"
