@@ -55,6 +55,17 @@ START_TEST(what_was_overridden_is_told_apart) {
         ck_assert(json_is_true(json_object_get(json_array_get(blockers, 0), "overridden")));
 } END_TEST
 
+START_TEST(who_may_not_read_the_trail_is_shown_the_rest) {
+        static const FakeScript closed = { .fail_member = "ListAudit", .fail_name = SD_BUS_ERROR_ACCESS_DENIED, .fail_message = "No." };
+        _cleanup_stage_ Stage *stage = stage_new(&closed);
+        _cleanup_result_ Result result = ctl(stage, "show", "02:00.0", "--json");
+        _cleanup_json_ json_t *json = result_json(&result);
+
+        ck_assert_int_eq(result.status, 0);
+        ck_assert_str_eq(json_text(json, "address"), "0000:02:00.0");
+        ck_assert_uint_eq(json_array_size(json_object_get(json, "history")), 0);
+} END_TEST
+
 START_TEST(an_empty_trail_is_said_in_words) {
         static const FakeScript none = {};
         _cleanup_stage_ Stage *stage = stage_new(&none);
@@ -248,7 +259,7 @@ START_TEST(what_is_no_database_is_said) {
 int main(void) {
         const SuiteTest tests[] = {
                 entries_are_listed_oldest_first,
-                entries_as_json, what_was_overridden_is_told_apart,
+                entries_as_json, what_was_overridden_is_told_apart, who_may_not_read_the_trail_is_shown_the_rest,
                 an_empty_trail_is_said_in_words,
                 filters_are_passed_on,
                 a_limit_gives_the_last_ones,
