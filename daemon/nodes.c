@@ -55,17 +55,18 @@ int nodes_record(const Manager *manager, RecordList *records) {
 
 typedef int (*node_handler_t)(const DeviceRecord *record, const char *name, const NodeAccess *now, void *userdata);
 
-static bool is_first_of_group(const RecordList *records, size_t index) {
-        for (size_t i = 0; i < index; i++)
-                if (records->items[i].group == records->items[index].group)
-                        return false;
-        return true;
-}
-
 static bool is_there(const Manager *manager, const DeviceRecord *record) {
         const Device *device = facts_find_device(manager_facts(manager), &record->address);
 
         return device && pci_identity_equal(&device->identity, &record->identity) && device->group == record->group;
+}
+
+/* Of those that are there: the first one may have been unplugged, and its group lives on. */
+static bool is_first_of_group(const Manager *manager, const RecordList *records, size_t index) {
+        for (size_t i = 0; i < index; i++)
+                if (records->items[i].group == records->items[index].group && is_there(manager, &records->items[i]))
+                        return false;
+        return true;
 }
 
 /* Every node that there is of what the assignment has. */
@@ -80,7 +81,7 @@ static int foreach_node(const Manager *manager, const Assignment *assignment, no
 
                 if (!is_there(manager, record))
                         continue;
-                if (is_first_of_group(records, i) && node_read_group(manager->sysfs_fd, manager->dev_fd, record->group, name, &now) >= 0)
+                if (is_first_of_group(manager, records, i) && node_read_group(manager->sysfs_fd, manager->dev_fd, record->group, name, &now) >= 0)
                         r = handler(record, name, &now, userdata);
                 if (r >= 0 && node_read_device(manager->sysfs_fd, manager->dev_fd, &record->address, name, &now) >= 0)
                         r = handler(record, name, &now, userdata);

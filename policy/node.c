@@ -116,10 +116,12 @@ static NodeAccess access_of_root(const char *recorded) {
         return access;
 }
 
-static bool is_as_recorded(const DeviceRecord *record, const Facts *facts) {
+/* Another device that came to the address and the group meanwhile was given the node like the recorded one: it goes back as well. The
+ * group is its keeper's still, so that nobody else can have been given anything there. */
+static bool is_where_recorded(const DeviceRecord *record, const Facts *facts) {
         const Device *device = facts_find_device(facts, &record->address);
 
-        return device && pci_identity_equal(&device->identity, &record->identity) && device->group == record->group;
+        return device && device->group == record->group;
 }
 
 static int take_node(Plan *plan, StepKind kind, const DeviceRecord *record, const NodeAccess *access) {
@@ -135,7 +137,7 @@ int plan_take_nodes_first(Plan *plan, const RecordList *records, const Facts *fa
         for (size_t i = 0; r >= 0 && i < records->n_items; i++) {
                 const DeviceRecord *record = &records->items[i];
 
-                if (record->group == GROUP_NONE || !is_as_recorded(record, facts))
+                if (record->group == GROUP_NONE || !is_where_recorded(record, facts))
                         continue;
                 if (!sets_group(&nodes, record->group))
                         r = take_node(&nodes, STEP_SET_GROUP_NODE, record, access);

@@ -135,7 +135,8 @@ int plan_add_nodes(Plan *plan, const RecordList *records, const NodeAccess *acce
 
 /* Takes them back from `access` before everything else, in a phase of its own: they become root's, with the mode and context that the records say they
  * had (node_access_initial() where there was none). That comes before the unbinds: /dev/vfio/GROUP stays for as long as any member is on a
- * VFIO driver. Only of devices and groups that are still what was recorded: numbers of groups are given anew. Returns as above. */
+ * VFIO driver. Only where there still is a device at the address in the recorded group (numbers of groups are given anew), be it another
+ * one. Returns as above. */
 int plan_take_nodes_first(Plan *plan, const RecordList *records, const Facts *facts, const NodeAccess *access);
 
 /* The values of STEP_CHECK_HOLDERS that go on whatever is found: it is told, and waited for; or it was to be gone past. */

@@ -243,6 +243,20 @@ START_TEST(who_insists_is_left_with_it) {
 }
 END_TEST
 
+START_TEST(the_node_of_a_group_is_looked_after_though_its_first_member_is_gone) {
+        scene_start();
+        (void) assign_to("vm:a", "0000:02:00.0", USER);
+        ck_assert_int_eq(treegen_remove_device(daemon_scene.root, PCI_ADDRESS_FORMAT(&nic)), 0);
+        ck_assert_int_eq(simk_emit(daemon_scene.root, "remove", &nic), 0);
+        AWAIT(!facts_find_device(manager_facts(daemon_scene.manager), &nic));
+        hostile_change(NULL, NIC_GROUP);
+        AWAIT(count_grants() == 1);
+        assert_group_node(NIC_GROUP, "65534:0:0600");
+        release("vm:a");
+        assert_group_node(NIC_GROUP, "none");
+}
+END_TEST
+
 START_TEST(the_next_daemon_knows_whose_they_are) {
         scene_start();
         (void) assign_to("vm:a", "0000:02:00.0", USER);
@@ -261,4 +275,5 @@ DAEMON_SUITE("nodes", the_nodes_belong_to_the_user_until_they_are_given_back, fo
              where_there_is_selinux_the_nodes_get_the_context, each_write_has_its_row_with_what_was_before, they_are_taken_back_before_the_first_unbind,
              back_on_the_reservation_they_are_roots, when_one_cannot_be_given_all_is_undone, what_cannot_be_taken_back_closes_the_group,
              a_release_that_is_not_proven_leaves_them_with_the_owner, what_udev_changes_is_said_and_given_again, what_is_as_it_should_be_is_left_alone,
-             who_insists_is_left_with_it, the_next_daemon_knows_whose_they_are)
+             who_insists_is_left_with_it, the_node_of_a_group_is_looked_after_though_its_first_member_is_gone,
+             the_next_daemon_knows_whose_they_are)

@@ -568,7 +568,7 @@ START_TEST(nodes_are_roots_again_before_anything_is_unbound) {
 }
 END_TEST
 
-START_TEST(nodes_of_what_is_gone_are_nobodys_to_take) {
+START_TEST(nodes_of_what_is_gone_are_nobodys_to_take_and_of_what_came_instead_they_are) {
         _cleanup_(facts_done) Facts facts = {};
         _cleanup_(record_list_done) RecordList records = {};
         _cleanup_(plan_done) Plan plan = {};
@@ -579,6 +579,8 @@ START_TEST(nodes_of_what_is_gone_are_nobodys_to_take) {
         facts_find_device(&facts, &records.items[1].address)->identity.revision++;
         ck_assert_int_eq(plan_take_nodes_first(&plan, &records, &facts, &user_access), 0);
         assert_plan(&plan,
+                    "set-group-node group:14 0:0:0600\n"
+                    "set-device-node 0000:02:00.1 0:0:0600\n"
                     "set-group-node group:9 0:0:0600\n"
                     "set-device-node 0000:03:00.0 0:0:0600\n");
 }
@@ -671,7 +673,7 @@ SUITE("plan",
       where_no_device_leaves_its_driver_nobody_is_looked_for,
       nodes_are_given_when_everything_is_bound,
       nodes_are_roots_again_before_anything_is_unbound,
-      nodes_of_what_is_gone_are_nobodys_to_take,
+      nodes_of_what_is_gone_are_nobodys_to_take_and_of_what_came_instead_they_are,
       nothing_recorded_is_nothing_to_do,
       open_by_iommufd_takes_one_iommufd_and_each_device,
       open_by_group_sets_the_type_with_the_first_group_alone,

@@ -737,7 +737,7 @@ void rules_check(Rules *rules, bool at_rest) {
         check_table(rules);
         check_reservation_table(rules);
         check_pairs(rules);
-        rules_check_nodes(rules, at_rest);
+        rules_check_nodes(rules, at_rest && rules->world->is_ready); /* until then nobody is given anything again */
         if (at_rest)
                 check_progress(rules);
         for (size_t i = 0; i < rules->n_holds; i++)
