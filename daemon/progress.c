@@ -71,18 +71,42 @@ void progress_skip_planned(Operation *operation) {
                         progress_set(operation, i, STEP_SKIPPED, 0);
 }
 
+static bool is_of_same_device(const Step *a, const Step *b) {
+        return pci_address_compare(&a->address, &b->address) == 0;
+}
+
+/* An attribute goes with its device: -ENOENT of open(), -ENODEV of write() (fs/kernfs/file.c, kernfs_fop_write_iter). */
+static bool device_is_gone(int error) {
+        return error == -ENOENT || error == -ENODEV;
+}
+
+/* Where the group is taken off the host, and not given back to it. */
+static bool overrides_come_first(const Operation *operation, const Step *override) {
+        const Plan *plan = &operation->plan;
+
+        if (operation->request.verb == VERB_RESERVE && operation->state == OPERATION_RUNNING)
+                return true;
+        for (const Step *step = override + 1; step < plan->steps + plan->n_steps; step++)
+                if (step->kind == STEP_UNBIND && step->group == override->group)
+                        return true;
+        return false;
+}
+
 /* While giving back, what a failed step spoils: after a look for holders, everything; after an unbind, everything else in its group (no member may go to its host
  * driver while another is still usable), or in the operation, where an owner keeps all or nothing; -ENODEV is the kernel's word
- * that the device is not on that driver, and spoils nothing. After an override, the bind under it, or where a reservation is renewed its group:
- * none of it leaves the host then. A failed bind spoils nothing: the recorded override still goes back. */
+ * that the device is not on that driver, and spoils nothing. After an override, the bind under it, or where overrides come first its group:
+ * none of it leaves the host then, but for who is gone, which is no member any more. A failed bind spoils nothing: the recorded override still
+ * goes back. */
 static bool step_is_spoiled_by(const Operation *operation, const Step *step, const Step *failed, int error) {
         if (failed->kind == STEP_CHECK_HOLDERS)
                 return true;
         if (failed->kind == STEP_UNBIND)
                 return error != -ENODEV && (operation->owner_may_hold || step->group == failed->group);
-        if (failed->kind == STEP_SET_OVERRIDE && operation->request.verb == VERB_RESERVE && operation->state == OPERATION_RUNNING)
-                return step->group == failed->group;
-        return failed->kind == STEP_SET_OVERRIDE && step->kind == STEP_BIND && pci_address_compare(&step->address, &failed->address) == 0;
+        if (failed->kind != STEP_SET_OVERRIDE)
+                return false;
+        if (!overrides_come_first(operation, failed))
+                return step->kind == STEP_BIND && is_of_same_device(step, failed);
+        return device_is_gone(error) ? is_of_same_device(step, failed) : step->group == failed->group;
 }
 
 void progress_skip_spoiled(Operation *operation) {

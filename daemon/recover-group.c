@@ -8,6 +8,7 @@
 #include "daemon/audit.h"
 #include "daemon/keeper.h"
 #include "daemon/records.h"
+#include "daemon/recover-reservation.h"
 
 static int refresh_groups(Manager *manager, char *const *targets) {
         _cleanup_(selection_done) Selection selection = {};
@@ -209,16 +210,56 @@ int recover_group_plan(Manager *manager, const Request *request, RecordList *ret
         return 0;
 }
 
-static int recover_journal_begin(Operation *operation, void *userdata) {
-        Manager *manager = userdata;
+/* Of a group that an earlier boot reserved, and that could not be put into the kernel of this one; NULL: it is not. */
+static Reservation *reservation_of_another_boot(const Manager *manager, uint32_t group) {
+        Reservation *reservation;
         Keeper keeper;
+
+        if (!keeper_find_group(manager, group, &keeper) || keeper.reservation == 0)
+                return NULL;
+        reservation = reservation_table_find(&manager->reservations, keeper.reservation);
+        return reservation && !reservation->of_this_boot ? reservation : NULL;
+}
+
+/* What is given back in the end is what this boot had. */
+static int take_reservations_anew(Manager *manager, const Operation *operation) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < operation->n_groups; i++) {
+                Reservation *reservation = reservation_of_another_boot(manager, operation->groups[i]);
+
+                if (reservation)
+                        r = recovery_take_reservation_anew(manager, reservation);
+        }
+        return r;
+}
+
+static void note_taken_anew(Manager *manager, const Operation *operation) {
+        for (size_t i = 0; i < operation->n_groups; i++) {
+                Reservation *reservation = reservation_of_another_boot(manager, operation->groups[i]);
+
+                if (reservation)
+                        reservation->of_this_boot = true;
+        }
+}
+
+static int journal_begin_of(Manager *manager, Operation *operation, uint32_t group) {
+        const Reservation *reservation = reservation_of_another_boot(manager, group);
+        Keeper keeper;
+
+        if (reservation)
+                return records_journal_renewal(manager->db, reservation);
+        if (!keeper_find_group(manager, group, &keeper))
+                return 0;
+        operation->assignment = keeper.assignment;
+        return keeper_journal_new_records(manager->db, &keeper);
+}
+
+static int recover_journal_begin(Operation *operation, void *userdata) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < operation->n_groups; i++)
-                if (keeper_find_group(manager, operation->groups[i], &keeper)) {
-                        operation->assignment = keeper.assignment;
-                        r = keeper_journal_new_records(manager->db, &keeper);
-                }
+                r = journal_begin_of(userdata, operation, operation->groups[i]);
         return r;
 }
 
@@ -326,6 +367,7 @@ static void settle_joined(Manager *manager, const RecordList *joined, bool keep)
 static int recover_start(Operation *operation, void *userdata, PlanResult *result) {
         _cleanup_(record_list_done) RecordList joined = {};
         Manager *manager = userdata;
+        bool begun;
         int r;
 
         r = recover_group_plan(manager, &operation->request, &joined, result);
@@ -337,10 +379,15 @@ static int recover_start(Operation *operation, void *userdata, PlanResult *resul
         if (r < 0)
                 return r;
         operation->keep_going = true;
-        r = give_joined(manager, &joined);
+        r = take_reservations_anew(manager, operation);
+        if (r >= 0)
+                r = give_joined(manager, &joined);
         if (r >= 0)
                 r = manager_begin(manager, operation, &result->refusal);
-        settle_joined(manager, &joined, r >= 0 && result->refusal.code == REFUSAL_NONE);
+        begun = r >= 0 && result->refusal.code == REFUSAL_NONE;
+        settle_joined(manager, &joined, begun);
+        if (begun)
+                note_taken_anew(manager, operation);
         return r;
 }
 

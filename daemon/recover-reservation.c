@@ -129,6 +129,15 @@ static int renew_records(const Manager *manager, const Reservation *reservation,
         return record_list_renew(&reservation->records, &others, manager_facts(manager), ret_kept, ret_present);
 }
 
+int recovery_take_reservation_anew(Manager *manager, Reservation *reservation) {
+        _cleanup_(record_list_done) RecordList kept = {}, present = {};
+        int r;
+
+        manager_refresh_devices(manager, &reservation->records);
+        r = renew_records(manager, reservation, &kept, &present);
+        return r < 0 ? r : reservation_set_records(reservation, &kept);
+}
+
 int recovery_locate_reservations(Manager *manager) {
         for (size_t i = 0; i < manager->reservations.n_items; i++) {
                 Reservation *reservation = manager->reservations.items[i];
@@ -375,7 +384,7 @@ static int begin_renewal(Manager *manager, Reservation *reservation) {
                 reservation->of_this_boot = true;
                 return 0;
         }
-        log_error("Reservation %" PRIu64 " stays out of the kernel until the next start: %s", reservation->id, refusal.message ?: "no memory");
+        log_error("Reservation %" PRIu64 " stays out of the kernel until its groups are recovered, or the next start: %s", reservation->id, refusal.message ?: "no memory");
         reservation->to_renew = false;
         return 0;
 }

@@ -10,7 +10,8 @@
  *   releasing, unreserve open        given back, then ended             ended
  *
  * Another boot has other group numbers, and may have other devices: who is not there, or another device now, is left alone and told of,
- * and the reservation stays. A group that is not viable now is left alone as a whole until the next start. */
+ * and the reservation stays. A group that is not viable now, or quarantined, is left alone as a whole until it is recovered
+ * (daemon/recover-group.h), or the next start. */
 
 #include "daemon/recover.h"
 
@@ -26,6 +27,9 @@ void recovery_note_reserve(Manager *manager, uint32_t number);
 /* Ends those that another boot has undone, inside an open transaction; recovery_drop_rebooted() follows the commit. */
 int recovery_end_rebooted_reservations(Manager *manager);
 void recovery_drop_rebooted_reservations(Manager *manager);
+
+/* What its devices are now becomes what they were before; in memory, not in the rows. Returns 0 or -ENOMEM. */
+int recovery_take_reservation_anew(Manager *manager, Reservation *reservation);
 
 /* After the first look at the host: where the devices of those of another boot are now. Returns 0 or -ENOMEM. */
 int recovery_locate_reservations(Manager *manager);

@@ -366,6 +366,84 @@ START_TEST(one_whose_override_cannot_be_put_back_leaves_its_group_on_the_host_an
 }
 END_TEST
 
+START_TEST(one_that_is_unplugged_while_it_is_put_back_keeps_no_other_on_the_host) {
+        scene_start();
+        reserve("0000:02:00.0");
+        reboot_with("e1000e");
+        daemon_scene.ready = false;
+        scene_create();
+        ck_assert_int_eq(manager_start(manager()), 0); /* nothing is sent to the worker before the loop turns */
+        ck_assert_int_eq(treegen_remove_device(daemon_scene.root, "0000:02:00.0"), 0);
+        AWAIT(daemon_scene.ready);
+        assert_driver(&mate, "vfio-pci");
+        assert_override(&mate, "vfio-pci");
+        assert_rows("SELECT kind, state FROM steps WHERE operation = 2 AND address = '0000:02:00.0' ORDER BY sequence",
+                    "set-override|failed\nunbind|skipped\nbind|skipped\n");
+        assert_rows("SELECT verb, outcome FROM audit_log ORDER BY id DESC LIMIT 1", "reserve|failed\n");
+        unreserve("0000:02:00.1");
+        assert_driver(&mate, "e1000e");
+        assert_override(&mate, NULL);
+}
+END_TEST
+
+/* Quarantined before a reboot, and after it as the host has it. */
+static void reboot_quarantined(void) {
+        scene_start();
+        reserve("0000:02:00.0");
+        put_on(&nic, "e1000e");
+        AWAIT(state_of(NIC_GROUP) == GROUP_STATE_QUARANTINED);
+        reboot_with("e1000e");
+        ck_assert_int_eq(treegen_set_override(daemon_scene.root, "0000:02:00.1", "e1000e"), 0);
+        scene_start();
+        assert_driver(&nic, "e1000e");
+        assert_driver(&mate, "e1000e");
+        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_QUARANTINED);
+        assert_rows("SELECT count(*) FROM current_reservations WHERE boot_id LIKE 'aaaa%'", "0\n");
+}
+
+START_TEST(one_that_was_quarantined_over_a_reboot_is_put_back_when_it_is_recovered) {
+        Operation *operation;
+
+        reboot_quarantined();
+        operation = begin(VERB_RECOVER, "group:14");
+        await_end(operation);
+        ck_assert_msg(operation->state == OPERATION_DONE, "%s", operation->outcome.message);
+        assert_reserved();
+        assert_rows("SELECT address, driver_before, group_number FROM current_reservations WHERE boot_id LIKE 'aaaa%' ORDER BY address",
+                    "0000:02:00.0|e1000e|14\n0000:02:00.1|e1000e|14\n");
+
+        /* Once a boot, whoever does it; and what is given back is what this boot had. */
+        scene_stop();
+        ck_assert_int_eq(simk_unbind(daemon_scene.root, &nic, "vfio-pci"), 0);
+        scene_start();
+        assert_driver(&nic, NULL);
+        unreserve("0000:02:00.0");
+        assert_driver(&nic, "e1000e");
+        assert_override(&nic, NULL);
+        assert_driver(&mate, "e1000e");
+        assert_override(&mate, "e1000e");
+}
+END_TEST
+
+START_TEST(no_member_is_taken_off_the_host_by_a_recovery_that_cannot_set_every_override) {
+        Operation *operation;
+
+        reboot_quarantined();
+        ck_assert_int_eq(simk_fail(daemon_scene.root, SIMK_SET_OVERRIDE, &nic, 1, EIO), 0);
+        operation = begin(VERB_RECOVER, "group:14");
+        await_end(operation);
+        ck_assert_int_eq(operation->state, OPERATION_FAILED);
+        assert_driver(&nic, "e1000e");
+        assert_driver(&mate, "e1000e");
+        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_QUARANTINED);
+        await_end(begin(VERB_RECOVER, "group:14"));
+        assert_reserved();
+        unreserve("0000:02:00.0");
+        assert_driver(&nic, "e1000e");
+        assert_override(&mate, "e1000e");
+}
+END_TEST
+
 /* A daemon of its own process, which does `act` (NULL: recovers) and is killed after `n_turns` turns of its loop. */
 typedef Operation *(*act_t)(void);
 
@@ -509,6 +587,9 @@ DAEMON_SUITE("reserve",
              a_reservation_of_devices_that_are_all_gone_stays_until_it_is_unreserved,
              one_that_cannot_be_put_back_stays_off_the_host_where_it_can_and_is_told_of,
              one_whose_override_cannot_be_put_back_leaves_its_group_on_the_host_and_is_told_of,
+             one_that_is_unplugged_while_it_is_put_back_keeps_no_other_on_the_host,
+             one_that_was_quarantined_over_a_reboot_is_put_back_when_it_is_recovered,
+             no_member_is_taken_off_the_host_by_a_recovery_that_cannot_set_every_override,
              killed_at_any_moment_of_a_reserve,
              killed_at_any_moment_of_an_unreserve,
              killed_at_any_moment_of_putting_it_back_after_a_reboot,

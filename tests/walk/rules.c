@@ -331,12 +331,20 @@ static void renew_device(Rules *rules, Hold *hold, WorldDevice *device, const ch
         hold->foreign &= ~(UINT32_C(1) << i);
 }
 
+static bool any_group(Rules *rules, const Hold *hold, bool (*is)(Rules *rules, uint32_t group)) {
+        for (size_t i = 0; i < rules->world->n_devices; i++)
+                if ((hold->devices & (UINT32_C(1) << i)) && is(rules, rules->world->devices[i].shape.group))
+                        return true;
+        return false;
+}
+
 static void renew_hold(Rules *rules, Hold *hold, int64_t boot_row) {
         sqlite3_stmt *s = ask(rules, RESERVATION_DEVICES, hold->id, 0);
 
         hold->boot = rules->world->boot;
         hold->boot_row = boot_row;
         hold->is_incomplete = false;
+        hold->is_recovered = any_group(rules, hold, rules_group_is_closed);
         hold->spoiled = 0;
         while (next(s)) {
                 WorldDevice *device = device_named(rules, text(s, 0));
@@ -618,27 +626,13 @@ static bool is_as_taken(const World *world, const Hold *hold, size_t i) {
         return (hold->devices & ~hold->foreign & (UINT32_C(1) << i)) && device->present && device->generation == hold->generations[i];
 }
 
-static bool reservation_is_busy(Rules *rules, const Hold *hold) {
-        for (size_t i = 0; i < rules->world->n_devices; i++)
-                if ((hold->devices & (UINT32_C(1) << i)) && rules_group_is_busy(rules, rules->world->devices[i].shape.group))
-                        return true;
-        return false;
-}
-
-static bool reservation_is_closed(Rules *rules, const Hold *hold) {
-        for (size_t i = 0; i < rules->world->n_devices; i++)
-                if ((hold->devices & (UINT32_C(1) << i)) && rules_group_is_closed(rules, rules->world->devices[i].shape.group))
-                        return true;
-        return false;
-}
-
 /* Rule 8. Of one that has not been renewed yet it must be known why: it is busy, closed, or none of its devices is the same. */
 static bool reservation_is_in_kernel(Rules *rules, const Hold *hold, const Reservation *reservation, bool at_rest) {
         bool any = false;
 
         for (size_t i = 0; i < rules->world->n_devices; i++)
                 any = any || is_as_taken(rules->world, hold, i);
-        if (at_rest && any && hold->boot != rules->world->boot && !reservation_is_closed(rules, hold))
+        if (at_rest && any && hold->boot != rules->world->boot && !any_group(rules, hold, rules_group_is_closed))
                 world_wrong(rules->world, "rule 8: reservation %" PRIi64 " is not renewed in this boot", hold->id);
         return reservation->of_this_boot && !reservation->to_renew;
 }
@@ -647,7 +641,8 @@ static void check_reservation(Rules *rules, const Hold *hold, bool at_rest) {
         World *world = rules->world;
         const Reservation *reservation = reservation_table_find(&world->manager->reservations, (uint64_t) hold->id);
 
-        if (!world->is_ready || !reservation || reservation->state != RESERVATION_ACTIVE || hold->is_incomplete || reservation_is_busy(rules, hold) ||
+        if (!world->is_ready || !reservation || reservation->state != RESERVATION_ACTIVE || hold->is_incomplete ||
+            any_group(rules, hold, rules_group_is_busy) || (hold->is_recovered && any_group(rules, hold, rules_group_is_closed)) ||
             !reservation_is_in_kernel(rules, hold, reservation, at_rest))
                 return;
         for (size_t i = 0; i < world->n_devices; i++) {

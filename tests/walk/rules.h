@@ -34,6 +34,7 @@ typedef struct Hold {
         uint32_t foreign; /* somebody else has acted on these since */
         uint32_t spoiled; /* a write failed in the way back of these */
         bool is_incomplete; /* a write failed since: it may have lost a part before the kernel refused the rest */
+        bool is_recovered; /* root renewed it: it is whole when its group is open again */
         bool is_over;
         bool has_lease;
         int *fds;     /* that the client opened */
