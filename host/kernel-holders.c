@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/strutil.h"
@@ -16,6 +17,8 @@
 
 #define ANONYMOUS_DEVICE "anon_inode:[vfio-device]"
 #define SYSPATH "vfio-device-syspath:"
+#define UDEV_PATIENCE_MSEC 2000U
+#define UDEV_PAUSE_MSEC 50U
 #define MEMBER_PATH_MAX (sizeof("bus/pci/devices/") + PCI_ADDRESS_STRING_MAX + sizeof("/driver"))
 
 typedef struct Member {
@@ -281,14 +284,44 @@ static HolderKind match(const HolderFile *file, PciAddress *ret_address, void *u
         return question->is_enabled ? HOLDS_PERHAPS : HOLDS_NOTHING;
 }
 
-int kernel_check_holders(Kernel *kernel, uint32_t group, HolderList *ret) {
+/* Whoever calls itself that is only waited for. */
+static bool is_udev(const WorkerHolder *holder) {
+        return holder->kind == HOLDS_NODE && (string_equal(holder->comm, "(udev-worker)") || string_equal(holder->comm, "systemd-udevd"));
+}
+
+static bool is_udevs(const HolderList *list) {
+        for (uint32_t i = 0; i < list->n_items; i++)
+                if (!is_udev(&list->items[i]))
+                        return false;
+        return list->n_items > 0 && list->n_more == 0;
+}
+
+static int look(Kernel *kernel, uint32_t group, HolderList *ret) {
         _cleanup_(question_done) Question question = {};
         int r;
-
-        assert(kernel && ret);
 
         r = question_make(kernel, group, &question);
         if (r < 0)
                 return r;
         return holders_scan(kernel->proc_fd, match, &question, ret);
+}
+
+int kernel_check_holders(Kernel *kernel, uint32_t group, HolderList *ret) {
+        const struct timespec pause = { .tv_nsec = UDEV_PAUSE_MSEC * 1000 * 1000 };
+        int r;
+
+        assert(kernel && ret);
+
+        for (unsigned waited = 0;; waited += UDEV_PAUSE_MSEC) {
+                HolderList found = {};
+
+                r = look(kernel, group, &found);
+                if (r < 0)
+                        return r;
+                if (waited >= UDEV_PATIENCE_MSEC || !is_udevs(&found)) {
+                        *ret = found;
+                        return 0;
+                }
+                (void) nanosleep(&pause, NULL);
+        }
 }

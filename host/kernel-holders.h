@@ -17,5 +17,7 @@
  *   a node that a host driver made of a member (HOLDS_NODE): whatever below the member's directory has a `dev`: disks and their
  *   partitions, displays, input, sound, serial lines, uio, RDMA, ...
  * What is made of those (volumes, arrays) has nodes of its own, which are not looked for: host/in-use.h tells of it.
+ * udev opens a new disk for a moment, to see what is on it, so that a device just given back to its host driver seems in use: where udev
+ * is all that holds nodes of host drivers, it is waited for up to 2 s before it is told of.
  * A group that does not exist is held by nobody. Returns 0 or a negative errno. */
 int kernel_check_holders(Kernel *kernel, uint32_t group, HolderList *ret);

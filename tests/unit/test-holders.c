@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/strutil.h"
@@ -240,6 +241,40 @@ START_TEST(a_node_that_a_host_driver_made_is_held) {
         ck_assert_uint_eq(holders.items[0].kind, HOLDS_NODE);
         ck_assert_uint_eq(holders.items[0].pid, 1234);
         ck_assert_str_eq(holders.items[0].node, "zero");
+}
+END_TEST
+
+static void let_udev_look_at_a_display(void) {
+        put("bus/pci/devices/" NIC "/drm/card0/dev", "1:5\n");
+        put_link("bus/pci/devices/" NIC "/drm/card0/subsystem", "../../../../class/drm");
+        put_process(77, "(udev-worker)\n");
+        put_fd(77, 3, "/dev/zero", OPEN);
+}
+
+START_TEST(udev_that_looks_at_a_new_node_is_waited_for) {
+        const struct timespec moment = { .tv_nsec = 120 * 1000 * 1000 };
+        pid_t udev;
+
+        let_udev_look_at_a_display();
+        udev = fork();
+        ck_assert_int_ge(udev, 0);
+        if (udev == 0) {
+                (void) nanosleep(&moment, NULL);
+                _exit(unlinkat(root_fd, "proc/77/fd/3", 0) < 0);
+        }
+        assert_nobody();
+        ck_assert_int_eq(waitpid(udev, NULL, 0), udev);
+}
+END_TEST
+
+START_TEST(udev_that_does_not_let_go_is_named_and_so_is_who_holds_it_beside_udev) {
+        let_udev_look_at_a_display();
+        look();
+        ck_assert_uint_eq(holders.n_items, 1);
+        ck_assert_str_eq(holders.items[0].comm, "(udev-worker)");
+        put_fd(1234, 22, "/dev/zero", OPEN);
+        look();
+        ck_assert_uint_eq(holders.n_items, 2);
 }
 END_TEST
 
@@ -553,6 +588,8 @@ int main(void) {
         tcase_add_test(made_up, a_process_is_named_once_for_each_device);
         tcase_add_test(made_up, several_holders_are_all_named);
         tcase_add_test(made_up, a_node_that_a_host_driver_made_is_held);
+        tcase_add_test(made_up, udev_that_looks_at_a_new_node_is_waited_for);
+        tcase_add_test(made_up, udev_that_does_not_let_go_is_named_and_so_is_who_holds_it_beside_udev);
         tcase_add_test(made_up, the_nodes_of_a_multipath_disk_are_those_of_its_head);
         tcase_add_test(made_up, a_block_device_is_not_the_character_device_of_its_number);
         tcase_add_test(made_up, more_holders_than_fit_are_counted);
