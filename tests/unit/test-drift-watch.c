@@ -40,11 +40,15 @@ static void await_heard(const char *line) {
         AWAIT(count_heard(line) > 0);
 }
 
-static void recover(const char *target) {
-        Operation *operation = begin_request(make_request(VERB_RECOVER, NULL, target, NULL));
+static void run_to_done(Verb verb, const char *target) {
+        Operation *operation = begin_request(make_request(verb, NULL, target, NULL));
 
         await_end(operation);
         ck_assert_msg(operation->state == OPERATION_DONE, "%s", operation->outcome.message);
+}
+
+static void recover(const char *target) {
+        run_to_done(VERB_RECOVER, target);
 }
 
 START_TEST(nothing_drifts_while_assignd_itself_works) {
@@ -221,6 +225,45 @@ START_TEST(a_device_that_a_host_driver_was_faster_to_take_closes_the_group_until
 }
 END_TEST
 
+START_TEST(a_device_that_joins_a_reserved_group_is_guarded_and_given_back_with_it) {
+        scene_start();
+        run_to_done(VERB_RESERVE, "0000:02:00.0");
+        plug(NULL);
+        await_heard("drift device-joined " JOINED);
+        await_heard("operation-removed 2 done");
+        assert_override(&joined, "vfio-pci");
+        assert_driver(&joined, "vfio-pci");
+        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_RESERVED);
+        assert_rows("SELECT address, role, coalesce(driver_before, '-') FROM current_reservations WHERE address = '" JOINED "'",
+                    JOINED "|companion|-\n");
+
+        run_to_done(VERB_UNRESERVE, "group:14");
+        assert_driver(&joined, NULL);
+        assert_override(&joined, NULL);
+        assert_driver(&nic, "e1000e");
+}
+END_TEST
+
+START_TEST(what_joined_a_reserved_group_is_recovered_into_it_and_stays_over_a_restart) {
+        scene_start();
+        run_to_done(VERB_RESERVE, "0000:02:00.0");
+        plug("e1000e");
+        await_heard("drift device-joined " JOINED);
+        AWAIT(state_of(NIC_GROUP) == GROUP_STATE_QUARANTINED);
+        recover("group:14");
+        assert_driver(&joined, "vfio-pci");
+        ck_assert_uint_eq(state_of(NIC_GROUP), GROUP_STATE_RESERVED);
+        assert_rows("SELECT address, driver_before FROM current_reservations WHERE address = '" JOINED "'", JOINED "|e1000e\n");
+
+        scene_stop();
+        scene_start();
+        run_to_done(VERB_UNRESERVE, "0000:02:00.0");
+        assert_driver(&joined, "e1000e");
+        assert_override(&joined, NULL);
+        assert_driver(&nic, "e1000e");
+}
+END_TEST
+
 START_TEST(what_joined_keeps_its_group_closed_when_all_others_are_gone) {
         scene_start();
         (void) assign("vm:a", "0000:02:00.0");
@@ -364,6 +407,8 @@ DAEMON_SUITE("drift-watch",
              another_device_at_the_address_is_another_device, another_device_at_the_address_is_not_opened_for_the_owner_of_the_first,
              a_device_that_joins_a_held_group_is_guarded_and_given_back_with_it,
              a_device_that_a_host_driver_was_faster_to_take_closes_the_group_until_it_is_recovered,
+             a_device_that_joins_a_reserved_group_is_guarded_and_given_back_with_it,
+             what_joined_a_reserved_group_is_recovered_into_it_and_stays_over_a_restart,
              what_joined_keeps_its_group_closed_when_all_others_are_gone,
              a_device_that_joins_in_the_middle_of_an_operation_is_guarded_after_it,
              a_device_that_comes_back_is_guarded_again_under_its_old_record,

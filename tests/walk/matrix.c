@@ -57,6 +57,8 @@ static int ask(Manager *manager, Verb verb, Request *request, int *lease_fd, Ref
                 return manager_reserve(manager, request, refusal, ret);
         if (verb == VERB_UNRESERVE)
                 return manager_unreserve(manager, request, refusal, ret);
+        if (verb == VERB_RECOVER)
+                return manager_recover(manager, request, refusal, ret);
         return manager_release(manager, request, refusal, ret);
 }
 
@@ -160,6 +162,21 @@ static void reserve_and_assign(Stage *stage) {
         assign(stage);
 }
 
+/* The second of two functions comes when the first is reserved already, and a driver of the host is faster: that closes their group. */
+static void reserve_before_it_joins(Stage *stage) {
+        WorldDevice *device = world_find_device(stage->world, &(PciAddress) { .bus = 2, .function = 1 });
+
+        must(world_unplug(stage->world, device));
+        world_settle(stage->world);
+        begin(stage, VERB_RESERVE, NULL, "0000:02:00.0", NULL, NULL);
+        world_settle(stage->world);
+        must(world_plug(stage->world, device, /* other= */ false));
+}
+
+static void recover(Stage *stage) {
+        begin(stage, VERB_RECOVER, NULL, "0000:02:00.0", NULL, NULL);
+}
+
 /* samples: of so many moments of its first death one is tried with every moment of the recovery's. */
 static const struct {
         const char *name;
@@ -179,6 +196,7 @@ static const struct {
         { "unreserve", reserve, unreserve, SAMPLES },
         { "assign on top of a reservation", reserve, assign, SAMPLES },
         { "release back to the reservation", reserve_and_assign, release, SAMPLES },
+        { "recover what joined a reservation", reserve_before_it_joins, recover, SAMPLES },
 };
 
 /* --- A case. */

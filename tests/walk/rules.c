@@ -54,7 +54,7 @@ static const char *const sql[_STATEMENT_MAX] = {
                             " WHERE o.finished_usec IS NULL AND g.group_number = ?",
         [GROUP_QUARANTINE] = "SELECT 1 FROM quarantines q JOIN quarantine_devices d ON d.quarantine = q.id"
                              " WHERE q.ended_usec IS NULL AND d.group_number = ?",
-        [N_HELD] = "SELECT count(*) FROM assignment_devices WHERE held = 1",
+        [N_HELD] = "SELECT (SELECT count(*) FROM assignment_devices WHERE held = 1) + (SELECT count(*) FROM reservation_devices WHERE held = 1)",
         [WORKER_DEVICES] = "SELECT s.address FROM operations o JOIN steps s ON s.operation = o.id WHERE o.worker_pid = ?",
         [NOT_ENDED] = "SELECT (SELECT count(*) FROM operations WHERE finished_usec IS NULL), (SELECT count(*) FROM assignments WHERE ended_usec IS NULL),"
                       " (SELECT count(*) FROM reservations WHERE ended_usec IS NULL)",
@@ -354,13 +354,13 @@ static void renew_hold(Rules *rules, Hold *hold, int64_t boot_row) {
         }
 }
 
-/* A device that joined a group that is held goes with it. */
+/* A device that joined a group that is held, or reserved, goes with it. */
 static void extend_holds(Rules *rules) {
         size_t n = 0;
         sqlite3_stmt *s;
 
         for (size_t i = 0; i < rules->n_holds; i++)
-                if (!rules->holds[i].is_over && !rules->holds[i].is_reservation)
+                if (!rules->holds[i].is_over)
                         n += (size_t) __builtin_popcount(rules->holds[i].devices);
         s = ask(rules, N_HELD, 0, 0);
         if (next(s) && (size_t) sqlite3_column_int64(s, 0) == n) {
@@ -371,9 +371,7 @@ static void extend_holds(Rules *rules) {
         for (size_t i = 0; i < rules->n_holds; i++) {
                 Hold *hold = &rules->holds[i];
 
-                if (hold->is_reservation)
-                        continue;
-                s = ask(rules, ASSIGNMENT_DEVICES, hold->id, 0);
+                s = ask(rules, hold->is_reservation ? RESERVATION_DEVICES : ASSIGNMENT_DEVICES, hold->id, 0);
                 while (!hold->is_over && next(s)) {
                         WorldDevice *device = device_named(rules, text(s, 0));
 
@@ -381,8 +379,7 @@ static void extend_holds(Rules *rules) {
                                 continue;
                         hold->devices |= bit_of(rules, device);
                         hold->foreign |= bit_of(rules, device);
-                        hold->before[index_of(rules, device)] = world_place(rules->world, device);
-                        hold->generations[index_of(rules, device)] = device->generation;
+                        begin_device(rules, hold, device, text(s, 1), text(s, 2));
                 }
                 (void) sqlite3_reset(s);
         }
